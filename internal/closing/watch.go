@@ -17,8 +17,8 @@ import (
 // List is a list of all servers in memory.
 type List interface {
 	// Standing goes through the servers that stand where wanted says so. known is false while the list
-	// does not have all servers and their tags.
-	Standing(wanted func(datacenter string, routers []int64) bool) (servers iter.Seq[Server], known bool)
+	// does not have all servers, and tagged while it does not have their tags.
+	Standing(wanted func(datacenter string, routers []int64) bool) (servers iter.Seq[Server], known, tagged bool)
 	// Confirmed returns when the list was last found to be complete.
 	Confirmed() time.Time
 }
@@ -157,7 +157,7 @@ func (w *Watch) readCosts(ctx context.Context, turn func(context.Context) error)
 // servers is not known.
 func (w *Watch) dueCosts() (due []int64, known bool) {
 	p, _ := w.places()
-	servers, known := w.List.Standing(p.wants)
+	servers, known, _ := w.List.Standing(p.wants)
 	if !known {
 		return nil, false
 	}
@@ -221,11 +221,12 @@ func (p places) wants(datacenter string, routers []int64) bool {
 }
 
 // For returns what one person sees. Everything that the policy may ask about them was read. It makes no
-// call to SoftLayer.
+// call to SoftLayer. Servers whose tags were not read are a gap only if a rule reads tags: one may forbid what would be
+// shown as allowed.
 func (w *Watch) For(ctx context.Context, policy *authz.Policy, who authz.Principal, now time.Time) (Board, error) {
 	deciding, cancel := context.WithTimeout(ctx, decideTime)
 	defer cancel()
-	b, err := w.board(ctx, now, newViewer(deciding, policy, who).sees)
+	b, err := w.board(ctx, now, policy.ReadsTags(), newViewer(deciding, policy, who).sees)
 	b.Places = seen(b.Places)
 	if err != nil || len(b.Places) == 0 {
 		return b, err
@@ -240,7 +241,7 @@ func (w *Watch) For(ctx context.Context, policy *authz.Policy, who authz.Princip
 }
 
 // Whole reads SoftLayer and returns what the whole account sees, also the places without a server. It
-// waits for no rate of its own.
+// waits for no rate of its own, and needs no tags.
 func (w *Watch) Whole(ctx context.Context) (Board, error) {
 	atOnce := func(ctx context.Context) error { return ctx.Err() }
 	if err := w.readPods(ctx, atOnce); err != nil {
@@ -253,14 +254,15 @@ func (w *Watch) Whole(ctx context.Context) (Board, error) {
 	if err != nil {
 		return Board{}, err
 	}
-	return w.board(ctx, now, everything)
+	return w.board(ctx, now, false, everything)
 }
 
-func (w *Watch) board(ctx context.Context, now time.Time, sees func(Server, *Cost) sight) (Board, error) {
+// board counts what sees lets somebody see. byTags says that this depends on tags.
+func (w *Watch) board(ctx context.Context, now time.Time, byTags bool, sees func(Server, *Cost) sight) (Board, error) {
 	p, podsRead := w.places()
 	b := Board{AsOf: now, Listed: w.List.Confirmed(), InForm: w.InForm, Gap: !podsRead, Closing: len(p.closures)}
-	servers, known := w.List.Standing(p.wants)
-	if !known {
+	servers, known, tagged := w.List.Standing(p.wants)
+	if !known || byTags && !tagged {
 		b.Gap = true
 		return b, nil
 	}

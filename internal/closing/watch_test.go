@@ -20,6 +20,7 @@ type vendor struct {
 	mu      sync.Mutex
 	servers []Server
 	unknown bool // the list is not complete yet
+	notags  bool // its tags were not read
 	pods    []Pod
 	costs   map[int64]Cost
 	wrong   error // of each call to SoftLayer
@@ -29,7 +30,7 @@ type vendor struct {
 	sizes   []int // of the calls for costs
 }
 
-func (v *vendor) Standing(wanted func(string, []int64) bool) (iter.Seq[Server], bool) {
+func (v *vendor) Standing(wanted func(string, []int64) bool) (iter.Seq[Server], bool, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	var some []Server
@@ -38,7 +39,7 @@ func (v *vendor) Standing(wanted func(string, []int64) bool) (iter.Seq[Server], 
 			some = append(some, s)
 		}
 	}
-	return slices.Values(some), !v.unknown
+	return slices.Values(some), !v.unknown, !v.notags
 }
 
 func (v *vendor) Confirmed() time.Time { return on(2026, time.November, 29) }
@@ -123,7 +124,7 @@ func running(t *testing.T, v *vendor, test func(w *Watch)) {
 
 func whole(t *testing.T, w *Watch) Board {
 	t.Helper()
-	b, err := w.board(t.Context(), on(2026, time.November, 29), everything)
+	b, err := w.board(t.Context(), on(2026, time.November, 29), false, everything)
 	require.NoError(t, err)
 	return b
 }
@@ -259,4 +260,27 @@ func TestWholeBoardReadsAllCostsFirst(t *testing.T) {
 	v.wrong = errors.New("SoftLayer is away")
 	_, err = v.watch().Whole(t.Context())
 	require.Error(t, err)
+}
+
+func TestUnreadTagsMatterWhereRulesReadThem(t *testing.T) {
+	t.Parallel()
+	v := standing(12)
+	v.notags = true
+	b, err := v.watch().Whole(t.Context())
+	require.NoError(t, err)
+	assert.False(t, b.Gap)
+	assert.Len(t, b.Places, 1, "the whole account needs no tags")
+
+	w := v.watch()
+	require.NoError(t, w.readPods(t.Context(), func(context.Context) error { return nil }))
+	const ask = `@id("ask") permit (principal in Group::"S0ASK", action == Action::"request", resource);`
+	for text, gap := range map[string]bool{
+		ask: false,
+		ask + ` @id("not") forbid (principal, action, resource) when { resource.tags.contains("protected") };`: true,
+	} {
+		b, err := w.For(t.Context(), policyOf(t, text), in("S0ASK"), on(2026, time.November, 29))
+		require.NoError(t, err)
+		assert.Equal(t, gap, b.Gap, text)
+		assert.Equal(t, gap, len(b.Places) == 0, text)
+	}
 }

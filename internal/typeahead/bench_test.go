@@ -132,7 +132,7 @@ func BenchmarkStandingOf100000Servers(b *testing.B) {
 	i := &Inventory{}
 	i.index.Store(newIndex(account(100_000), nil))
 	for b.Loop() {
-		servers, _ := i.Standing(func(string, []int64) bool { return true })
+		servers, _, _ := i.Standing(func(string, []int64) bool { return true })
 		for range servers {
 		}
 	}

@@ -10,12 +10,12 @@ import (
 )
 
 // Standing goes through the servers that stand where wanted says so, in the order of their names. wanted
-// is asked once for each data center and its routers. known is false until all servers and their tags
-// were read once.
-func (i *Inventory) Standing(wanted func(datacenter string, routers []int64) bool) (servers iter.Seq[closing.Server], known bool) {
+// is asked once for each data center and its routers. known is false until all servers were read once, and
+// tagged until their tags were too: the servers then have none.
+func (i *Inventory) Standing(wanted func(datacenter string, routers []int64) bool) (servers iter.Seq[closing.Server], known, tagged bool) {
 	x := i.index.Load()
-	if x == nil || x.untagged {
-		return nil, false
+	if x == nil {
+		return nil, false, false
 	}
 	routers := make([][]int64, len(x.spots))
 	in := make([]bool, len(x.spots))
@@ -26,7 +26,7 @@ func (i *Inventory) Standing(wanted func(datacenter string, routers []int64) boo
 		some = some || in[n]
 	}
 	if !some {
-		return func(func(closing.Server) bool) {}, true
+		return func(func(closing.Server) bool) {}, true, !x.untagged
 	}
 	return func(yield func(closing.Server) bool) {
 		of, sets := x.tagsets(in)
@@ -42,7 +42,7 @@ func (i *Inventory) Standing(wanted func(datacenter string, routers []int64) boo
 				return
 			}
 		}
-	}, true
+	}, true, !x.untagged
 }
 
 // tagsets numbers the sets of tags that the rows in some spots carry. It returns each row's number, and

@@ -37,7 +37,7 @@ func placed(t *testing.T) *Inventory {
 
 func TestStandingServersHaveTheirPlaceAndTags(t *testing.T) {
 	t.Parallel()
-	servers, known := placed(t).Standing(everywhere)
+	servers, known, _ := placed(t).Standing(everywhere)
 	require.True(t, known)
 	all := slices.Collect(servers)
 	require.Len(t, all, 6)
@@ -56,7 +56,7 @@ func TestStandingServersHaveTheirPlaceAndTags(t *testing.T) {
 func TestOnlyServersInWantedPlacesStand(t *testing.T) {
 	t.Parallel()
 	asked := 0
-	servers, known := placed(t).Standing(func(datacenter string, routers []int64) bool {
+	servers, known, _ := placed(t).Standing(func(datacenter string, routers []int64) bool {
 		asked++
 		return datacenter == "fra02" && slices.Contains(routers, 12)
 	})
@@ -78,9 +78,10 @@ func TestPodsAndTagsComeWithTheSnapshot(t *testing.T) {
 	taken := &Inventory{}
 	taken.index.Store(newIndex(l, nil))
 	assert.Equal(t, placed(t).index.Load().all, taken.index.Load().all)
-	before, _ := placed(t).Standing(everywhere)
-	after, known := taken.Standing(everywhere)
+	before, _, _ := placed(t).Standing(everywhere)
+	after, known, tagged := taken.Standing(everywhere)
 	require.True(t, known)
+	assert.True(t, tagged)
 	assert.Equal(t, slices.Collect(before), slices.Collect(after))
 }
 
@@ -98,7 +99,7 @@ func TestOlderSnapshotsHaveNoPods(t *testing.T) {
 	require.NoError(t, err)
 	i := New(Options{Rate: 1})
 	i.index.Store(newIndex(l, nil))
-	servers, known := i.Standing(everywhere)
+	servers, known, _ := i.Standing(everywhere)
 	require.True(t, known)
 	all := slices.Collect(servers)
 	require.Len(t, all, 1)
@@ -107,7 +108,7 @@ func TestOlderSnapshotsHaveNoPods(t *testing.T) {
 	assert.Empty(t, all[0].Routers, "its pod is not known")
 }
 
-func TestServersWithUnreadTagsAreNotKnown(t *testing.T) {
+func TestServersWithUnreadTagsAreMarked(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := &books{servers: serversNamed("web-1.example.com")} // no server carries a tag
@@ -119,27 +120,30 @@ func TestServersWithUnreadTagsAreNotKnown(t *testing.T) {
 			return nil
 		}
 		i, other := b.inventory("one"), b.inventory("two")
-		_, known := i.Standing(everywhere)
+		_, known, _ := i.Standing(everywhere)
 		assert.False(t, known, "nothing was read")
 		_, err := i.refresh(t.Context())
 		require.NoError(t, err)
-		_, known = i.Standing(everywhere)
-		assert.False(t, known, "a tag may forbid what would be shown as allowed")
+		servers, known, tagged := i.Standing(everywhere)
+		assert.True(t, known)
+		assert.False(t, tagged, "a tag may forbid what would be shown as allowed")
+		assert.Len(t, slices.Collect(servers), 1)
 		found, err := other.TakeKept(t.Context())
 		require.NoError(t, err)
 		assert.True(t, found)
-		_, known = other.Standing(everywhere)
-		assert.False(t, known, "the snapshot says so too")
+		_, known, tagged = other.Standing(everywhere)
+		assert.True(t, known)
+		assert.False(t, tagged, "the snapshot says so too")
 
 		wrong = nil
 		time.Sleep(i.interval)
 		_, err = i.refresh(t.Context())
 		require.NoError(t, err)
-		_, known = i.Standing(everywhere)
-		assert.True(t, known)
+		_, _, tagged = i.Standing(everywhere)
+		assert.True(t, tagged)
 		_, err = other.TakeKept(t.Context())
 		require.NoError(t, err)
-		_, known = other.Standing(everywhere)
-		assert.True(t, known)
+		_, _, tagged = other.Standing(everywhere)
+		assert.True(t, tagged)
 	})
 }

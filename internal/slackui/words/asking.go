@@ -104,13 +104,16 @@ func (w Writer) Closing(p overview.Page) Message {
 	none := "No closing data center or pod has servers you may ask for."
 	switch {
 	case len(b.Places) == 0 && b.Gap:
-		return message(line{bold("What closes could not be read now."), plain(" The bot may still be reading SoftLayer's servers. Try again in a minute.")})
+		return message(line{bold("What closes could not be read now."), plain(" The bot may still be reading SoftLayer's servers, or their tags. Try again in a minute.")})
 	case len(b.Places) == 0 && b.Undecided == 0:
 		return message(sentence(none))
 	}
 	text := []line{head("Closing")}
 	for _, s := range b.Places[:min(len(b.Places), maxPlaces)] {
 		text = append(text, closes(s), progress(s))
+	}
+	if notes := boardNotes(b); notes != "" {
+		text = append(text, sentence(notes))
 	}
 	return Message{Text: fitting(flat(text...)), Blocks: append([]slack.Block{block("", head("Closing"))}, board(b)...)}
 }

@@ -226,3 +226,9 @@ func TestWhoOnlyAsksReadsNoTextOrCost(t *testing.T) {
 		assert.NotContains(t, said, hidden)
 	}
 }
+
+func TestUndecidedServersAreNamedInTheText(t *testing.T) {
+	t.Parallel()
+	m := testWords().Closing(overview.Page{Closing: closing.Board{Undecided: 3, AsOf: slacktest.Noon, Listed: slacktest.Noon}})
+	assert.Contains(t, m.Text, "Some servers are not counted")
+}
