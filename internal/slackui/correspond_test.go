@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/correspondence"
+	"cancel-server/internal/overview"
 	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/slacktest"
 	"cancel-server/internal/slackui/words"
@@ -152,4 +154,37 @@ func TestReplyFormIsShownWhenSlackHesitates(t *testing.T) {
 	s.app.showTickets(t.Context(), displayedView{id: view.ID, hash: view.Hash}, may, false)
 	assert.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "SoftLayer waits for your answer about 1 server.")
 	assert.Equal(t, 2, s.count("views.update"))
+}
+
+// counting counts how often each batch is read.
+type counting struct {
+	cancellation.Requests
+	reads map[string]int
+}
+
+func (c counting) Batch(_ context.Context, id string) (cancellation.Batch, []cancellation.Request, error) {
+	c.reads[id]++
+	return cancellation.Batch{ID: id}, nil, nil
+}
+
+// noneWaits is a ledger in which no request waits.
+type noneWaits struct{ correspondence.Ledger }
+
+func (noneWaits) WaitingOf(context.Context, string) (map[string]bool, error) { return nil, nil }
+
+func TestStatusCountsEachListOnce(t *testing.T) {
+	t.Parallel()
+	c := counting{reads: map[string]int{}}
+	a := &App{letters: &correspondence.Desk{
+		Requests: &cancellation.Desk{Requests: c}, Ledger: noneWaits{}, MayWrite: func() bool { return true },
+	}, log: slacktest.Silent()}
+	var list overview.List
+	for _, batch := range []string{"b1", "b1", "", "b2", "b1", "b2"} {
+		r := slacktest.Request(cancellation.Filed)
+		r.Batch = batch
+		list.Rows = append(list.Rows, overview.Row{Request: r, Sight: overview.Whole, Waits: time.Now()})
+	}
+	list.Rows = append(list.Rows, overview.Row{Request: cancellation.Request{Batch: "b3"}, Sight: overview.Whole})
+	a.together(t.Context(), ana, list)
+	assert.Equal(t, map[string]int{"b1": 1, "b2": 1}, c.reads, "and none that waits for nothing")
 }

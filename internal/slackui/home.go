@@ -243,14 +243,17 @@ func (a *App) statusOf(ctx context.Context, c receive.Command, name string) word
 	return a.words.Status(name, a.together(ctx, askerOf(c), list))
 }
 
-// together counts, for each request of a batch that waits for an answer, how many of the batch the reader can answer
-// with one text.
+// together counts, once for each batch, how many of its requests that wait for an answer the reader can answer with one
+// text. The count stands in the first such row of the batch.
 func (a *App) together(ctx context.Context, by cancellation.Person, list overview.List) overview.List {
+	counted := map[string]bool{"": true} // of no batch
 	for i, row := range list.Rows {
-		if row.Waits.IsZero() || row.Request.Batch == "" {
+		batch := row.Request.Batch
+		if row.Waits.IsZero() || row.Sight != overview.Whole || counted[batch] {
 			continue
 		}
-		may, err := a.letters.MayAll(ctx, row.Request.Batch, by)
+		counted[batch] = true
+		may, err := a.letters.MayAll(ctx, batch, by)
 		if err != nil {
 			a.log.Warn("counting what waits for an answer", "user", by.ID, "err", err)
 			continue
