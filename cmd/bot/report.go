@@ -316,7 +316,10 @@ func printClosingTable(out io.Writer, b closing.Board) error {
 				policytool.Printable(s.Place), policytool.Printable(strings.Join(s.Sharing, ", ")))
 		}
 	}
-	if perhaps > 0 {
+	switch {
+	case perhaps == 1:
+		fmt.Fprint(table, "\n1 more server may stand in a closing pod of its data center: this key does not show its pod.\n")
+	case perhaps > 1:
 		fmt.Fprintf(table, "\n%d more servers may stand in a closing pod of their data center: this key does not show their pod.\n", perhaps)
 	}
 	return table.Flush()

@@ -97,6 +97,20 @@ func TooMany(most int) string {
 // maxPlaces is how many closing places a board shows. They come with the earliest first.
 const maxPlaces = 10
 
+// DayFull says that a person can ask for no more servers today.
+const DayFull = "You can ask for no more servers today: you have asked for as many as one person may in a day. The day ends at midnight UTC."
+
+// FewerLeft says how many more servers a person may ask for today.
+func FewerLeft(room int) string {
+	if room <= 0 {
+		return DayFull
+	}
+	return fmt.Sprintf("You can ask for %d more today. Leave some out.", room)
+}
+
+// FormTakes says how many servers one form takes.
+func FormTakes(most int) string { return fmt.Sprintf("One form takes %d. Leave some out.", most) }
+
 // Closing shows a person the places that close. To people who see none it says the same, whoever they
 // are.
 func (w Writer) Closing(p overview.Page) Message {
@@ -260,14 +274,14 @@ func unplaced(s closing.Standing) string {
 	if s.Unplaced == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d more of the servers that you see in %s may be in it: their pod is not visible to this key.", s.Unplaced, displayed(s.Datacenter))
+	return fmt.Sprintf("%d more of the servers that you see in %s may be in it: %s pod is not visible to this key.", s.Unplaced, displayed(s.Datacenter), oneOrMore(s.Unplaced, "its", "their"))
 }
 
 // boardNotes says what a board does not show.
 func boardNotes(b closing.Board) string {
 	var notes []string
-	if len(b.Places) > maxPlaces {
-		notes = append(notes, fmt.Sprintf("%d more places close. These close first.", len(b.Places)-maxPlaces))
+	if more := len(b.Places) - maxPlaces; more > 0 {
+		notes = append(notes, fmt.Sprintf("%d more %s. These close first.", more, oneOrMore(more, "place closes", "places close")))
 	}
 	if b.Undecided > 0 {
 		notes = append(notes, "Some servers are not counted: there was no time to decide whether you may see them.") // how many is not for everybody

@@ -81,7 +81,7 @@ func (w Writer) batchLines(b cancellation.Batch, rows, waiting []cancellation.Re
 		if warned := warnedOf(waiting); warned != "" {
 			lines = append(lines, sentence("⚠ "+warned))
 		}
-		lines = append(lines, sentence("Nothing is filed for them."))
+		lines = append(lines, sentence("Nothing is filed for "+oneOrMore(len(waiting), "it", "them")+"."))
 		if n := len(waitingAgain(waiting)); n > 0 {
 			lines = append(lines, sentence(fmt.Sprintf("%d %s again: some approvals no longer count, or more are needed.", n, waitOrWaits(n))))
 		}
@@ -116,7 +116,8 @@ func batchState(b cancellation.Batch, rows []cancellation.Request) string {
 	add(len(inStates(rows, cancellation.Pending)), "waiting for approval")
 	add(len(inStates(rows, cancellation.Scheduled, cancellation.Filing)), "waiting to be filed")
 	add(len(inStates(rows, cancellation.Unknown)), "not known yet")
-	add(len(inStates(rows, cancellation.Stuck)), "need a person")
+	stuck := len(inStates(rows, cancellation.Stuck))
+	add(stuck, oneOrMore(stuck, "needs", "need")+" a person")
 	add(rest, "not filed")
 	return "⏳ " + strings.Join(parts, " · ")
 }
@@ -141,12 +142,7 @@ func batchOver(b cancellation.Batch, filed, closed, practised, unfiled int) stri
 	return mark + " " + said
 }
 
-func ticketOrTickets(count int) string {
-	if count == 1 {
-		return "ticket"
-	}
-	return "tickets"
-}
+func ticketOrTickets(count int) string { return oneOrMore(count, "ticket", "tickets") }
 
 // practisedOf are the requests that would have been filed, had this bot not only practised.
 func practisedOf(rows []cancellation.Request) []cancellation.Request {
@@ -340,15 +336,19 @@ func takingBack(b cancellation.Batch, waits bool, stoppable int) slack.BlockElem
 	if waits {
 		word = "Withdraw"
 	}
-	question := fmt.Sprintf("%s not filed yet. They stay, and nothing is filed for them. Those that are filed stay filed.", isOrAre(stoppable))
+	stays := oneOrMore(stoppable, "It stays, and nothing is filed for it.", "They stay, and nothing is filed for them.")
+	question := fmt.Sprintf("%s not filed yet. %s Those that are filed stay filed.", isOrAre(stoppable), stays)
 	return asking(batchButton(b, BatchWithdrawAction, word, slack.StyleDefault), word+" what is not filed yet?", question, word, "Leave it")
 }
 
-func waitOrWaits(count int) string {
+func waitOrWaits(count int) string { return oneOrMore(count, "waits", "wait") }
+
+// oneOrMore is the word that goes with a number.
+func oneOrMore(count int, one, more string) string {
 	if count == 1 {
-		return "waits"
+		return one
 	}
-	return "wait"
+	return more
 }
 
 func isOrAre(count int) string {

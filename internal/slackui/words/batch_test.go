@@ -317,7 +317,7 @@ func TestReviewSaysThatServersAreStillBeingRead(t *testing.T) {
 	t.Parallel()
 	found := serverlist.Resolved{Unlisted: true, Queries: []serverlist.Matches{{Query: serverlist.Query{Word: serverlist.DC, Name: "fra02"}}}}
 	assert.Equal(t, []string{
-		"⚠ The account's servers are still being read, so nothing was looked up by tag, data center or pod. Edit the list in a minute to look again.",
+		"⚠ The account's servers are still being read, so nothing was looked up by tag, data center or pod, or by what closes. Edit the list in a minute to look again.",
 	}, ListNotes(serverlist.List{}, found))
 }
 
@@ -332,7 +332,7 @@ func TestReviewSaysWhichPodsShareARouter(t *testing.T) {
 		"closing: finds 3 servers that you may ask for.",
 		"⚠ dal09.pod01 shares a router with dal09.pod02: some of these servers may stand there.",
 		"pod:dal09.pod02 finds 0 servers that you may ask for.",
-		"⚠ Of 3 servers nobody can tell whether pod:dal09.pod02 finds them: their pod is not known.",
+		"⚠ For 3 servers nobody can tell whether pod:dal09.pod02 finds them: their pod cannot be told.",
 		"⚠ dal09.pod01 shares a router with dal09.pod02: some of these servers may stand there. pod:dal09.pod01 lists them.",
 	}, notes)
 }
@@ -347,4 +347,29 @@ func TestListSaysWhichServersAQueryShows(t *testing.T) {
 		notes := ListNotes(serverlist.List{}, serverlist.Resolved{Shown: 50, Of: 63, Order: order, Undecided: 51})
 		assert.Equal(t, []string{"⚠ For some servers nobody can tell yet whether you may ask for them. They are left out: edit the list in a minute to look again.", says}, notes)
 	}
+}
+
+func TestOneServerIsNotSpokenOfAsSeveral(t *testing.T) {
+	t.Parallel()
+	one := serverlist.Matches{Query: serverlist.Query{Word: serverlist.Pod, Name: "dal09.pod03"}, Servers: 1, Held: 1, Unsure: 1}
+	notes := strings.Join(queryNotes(serverlist.Resolved{Queries: []serverlist.Matches{one}}, true), "\n")
+	assert.Contains(t, notes, "1 of them is asked for already")
+	assert.Contains(t, notes, "For 1 server nobody can tell whether pod:dal09.pod03 finds it: its pod cannot be told.")
+	b, rows := aBatch(cancellation.Pending)
+	said := textOf(t, BatchRecorded(b, rows, cancellation.Freeze{}))
+	assert.Contains(t, said, "1 waits for approval. Nothing is filed for it. You can withdraw it until it is filed.")
+	_, rows = aBatch(cancellation.Scheduled)
+	assert.Contains(t, textOf(t, BatchRecorded(b, rows, cancellation.Freeze{})), "1 will be filed.")
+	assert.Contains(t, BatchEndedLater(cancellation.Ended{Left: 1}).Text, "1 server stays as it is: it is filed")
+}
+
+func TestFullDayIsSaidWithItsEnd(t *testing.T) {
+	t.Parallel()
+	list, err := serverlist.Parse("db-042", "")
+	require.NoError(t, err)
+	for _, said := range []string{FewerLeft(0), ListProblem(list, nil, 50, 0)} {
+		assert.Equal(t, DayFull, said)
+	}
+	assert.Equal(t, "You can ask for 3 more today. Leave some out.", FewerLeft(3))
+	assert.Contains(t, flat(testWords().chosenLines(Review{})...), "Nothing on this list can be asked for.")
 }

@@ -203,11 +203,11 @@ func BatchEndedLater(all cancellation.Ended) Message {
 		said = line{bold("Nothing more was recorded.")}
 	}
 	if all.Left > 0 {
-		why := "they are filed, or on the way to SoftLayer."
+		why := oneOrMore(all.Left, "it is", "they are") + " filed, or on the way to SoftLayer."
 		if all.Why != nil {
 			why = ended(clickError(all.Why)) + " Press again in a minute."
 		}
-		said = append(said, plain(fmt.Sprintf(" %s stay as they are: %s Look at the list's message.", servers(all.Left), why)))
+		said = append(said, plain(fmt.Sprintf(" %s: %s Look at the list's message.", oneOrMore(all.Left, "1 server stays as it is", servers(all.Left)+" stay as they are"), why)))
 	}
 	return message(said)
 }
@@ -228,10 +228,11 @@ func BatchRecorded(b cancellation.Batch, rows []cancellation.Request, order canc
 		lines = append(lines, frozenBy(order, displayed))
 	}
 	if waiting > 0 {
-		lines = append(lines, sentence(fmt.Sprintf("%d %s for approval. Nothing is filed for them. You can withdraw them until they are filed.", waiting, waitOrWaits(waiting))))
+		lines = append(lines, sentence(fmt.Sprintf("%d %s for approval. ", waiting, waitOrWaits(waiting))+oneOrMore(waiting,
+			"Nothing is filed for it. You can withdraw it until it is filed.", "Nothing is filed for them. You can withdraw them until they are filed.")))
 	}
 	if rest := len(rows) - waiting; rest > 0 {
-		lines = append(lines, sentence(fmt.Sprintf("%d will be filed one after the other.", rest)))
+		lines = append(lines, sentence(oneOrMore(rest, "1 will be filed.", fmt.Sprintf("%d will be filed one after the other.", rest))))
 	}
 	return notice("Recorded", block("", append(lines, sentence("The result goes to "+channelWords(rows[0].Submission.Place)+"."))...))
 }
@@ -337,20 +338,14 @@ func unfinished(sealed string, blocks ...slack.Block) View {
 	}
 }
 
-// FewerLeft says how many more servers a person may ask for today.
-func FewerLeft(room int) string {
-	return fmt.Sprintf("You can ask for %d more today. Leave some out.", room)
-}
-
-// FormTakes says how many servers one form takes.
-func FormTakes(most int) string { return fmt.Sprintf("One form takes %d. Leave some out.", most) }
-
 // chosenLines say what the chosen servers of a review cost and when they end, or why they cannot be asked for together.
 func (w Writer) chosenLines(v Review) (lines []line) {
 	r := v.Review
 	switch {
 	case len(v.Together) > 0:
 		return w.togetherLines(v)
+	case len(v.Rows) == 0:
+		return []line{sentence("Nothing on this list can be asked for.")}
 	case len(r.Rest) == 0:
 		return []line{sentence("Nothing is chosen yet.")}
 	}

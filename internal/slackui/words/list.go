@@ -119,7 +119,7 @@ func countInput(count int, digest string) slack.Block {
 func (w Writer) leftBlocks(v Review) []slack.Block {
 	var lines []line
 	if n := len(v.Review.Left); n > 0 {
-		lines = append(lines, line{bold(fmt.Sprintf("%d cannot be asked for and %s left out:", n, map[bool]string{true: "is", false: "are"}[n == 1]))})
+		lines = append(lines, line{bold(fmt.Sprintf("%d cannot be asked for and %s left out:", n, oneOrMore(n, "is", "are")))})
 	}
 	for _, row := range v.Review.Left {
 		lines = append(lines, w.leftLine(row))
@@ -320,7 +320,7 @@ const (
 // queryNotes say what the queries of a list find.
 func queryNotes(found serverlist.Resolved) (notes []string) {
 	if found.Unlisted {
-		return []string{"⚠ The account's servers are still being read, so nothing was looked up by tag, data center or pod. Edit the list in a minute to look again."}
+		return []string{"⚠ The account's servers are still being read, so nothing was looked up by tag, data center or pod, or by what closes. Edit the list in a minute to look again."}
 	}
 	add := func(is bool, format string, args ...any) {
 		if is {
@@ -329,8 +329,9 @@ func queryNotes(found serverlist.Resolved) (notes []string) {
 	}
 	for _, q := range found.Queries {
 		add(true, "%s finds %s that you may ask for.", displayed(q.Query.String()), servers(q.Servers))
-		add(q.Held > 0, "%d of them are asked for already, and left out.", q.Held)
-		add(q.Unsure > 0, "⚠ Of %s nobody can tell whether %s finds them: their pod is not known.", servers(q.Unsure), displayed(q.Query.String()))
+		add(q.Held > 0, "%d of them %s asked for already, and left out.", q.Held, oneOrMore(q.Held, "is", "are"))
+		add(q.Unsure > 0, "⚠ For %s nobody can tell whether %s finds %s: %s pod cannot be told.", servers(q.Unsure), displayed(q.Query.String()),
+			oneOrMore(q.Unsure, "it", "them"), oneOrMore(q.Unsure, "its", "their"))
 		notes = append(notes, sharedNotes(q)...)
 		add(q.Query.Word == serverlist.Tag && found.Untagged, "⚠ The tags are still being read. Edit the list in a minute to look again.")
 	}

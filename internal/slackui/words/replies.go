@@ -142,12 +142,12 @@ func (w Writer) BatchReplyForm(l BatchLetter) View {
 		blocks = append(blocks, w.said(said, same))
 		blocks = append(blocks, said.boxes(i, ticked)...)
 	}
-	shape := batchShape(shown, read && proposal.Text == "")
+	shape := batchShape(shown)
 	field := slack.NewPlainTextInputBlockElement(nil, TicketTextAction)
 	field.Multiline, field.MaxLength, field.InitialValue = true, correspondence.MaxText, proposal.Text
 	switch {
 	case differ:
-		blocks = append(blocks, block("note", sentence("Different replies were proposed for these tickets. None is filled in, and nothing is ticked. The direct messages that asked for them show each.")))
+		blocks = append(blocks, block("note", sentence("Different replies were proposed for these tickets. None is filled in, and nothing is ticked. People who were asked to send one have it in a direct message.")))
 	case proposal.Text != "":
 		blocks = append(blocks, block("note", sentence(ProposedBy(proposal))))
 	}
@@ -206,7 +206,7 @@ func (l BatchLetter) besides(shown []correspondence.RowRead, unread []cancellati
 	add(proposing(shown), "%d of them: an approver has to send your reply. Nothing reaches SoftLayer until one does.")
 	add(l.UnderWay, "%d more: a reply is on its way already.")
 	add(l.Refused, "%d more %s for somebody else's answer.", waitOrWaits(l.Refused))
-	add(more, "%d more do not fit in this form. Send these first, then press the button again.")
+	add(more, "%d more %s not fit in this form. Send these first, then press the button again.", oneOrMore(more, "does", "do"))
 	add(len(unread), "%d more whose ticket is closed or could not be read: %s.", serverNames(unread, maxNames))
 	return lines
 }
@@ -235,21 +235,18 @@ func proposalFor(rows []correspondence.RowRead) (proposal correspondence.Update,
 	return proposal, false
 }
 
-// batchShape is how the form for these rows differs from one for one reply. all says that all are ticked beforehand.
-func batchShape(rows []correspondence.RowRead, all bool) shape {
+// batchShape is how the form for these rows differs from one for one reply. Its label counts no replies: it cannot follow
+// what is ticked.
+func batchShape(rows []correspondence.RowRead) shape {
 	shape, proposed := replyShape, proposing(rows)
 	if proposed == len(rows) {
 		shape = proposeShape
 		return shape
 	}
 	shape.label, shape.hint = "Your reply, to each ticket by itself", "SoftLayer's staff read this with your name. No passwords."
-	switch {
-	case proposed > 0:
+	shape.submit = "Send replies"
+	if proposed > 0 {
 		shape.submit = "Send, or ask to send"
-	case all:
-		shape.submit = fmt.Sprintf("Send %d replies", len(rows))
-	default:
-		shape.submit = "Send replies"
 	}
 	shape.close = "Don't send"
 	return shape
@@ -280,7 +277,7 @@ func BatchLetterOf(metadata string) (batch string, shown []correspondence.ShownR
 
 // BatchReplyReading is the form while its tickets are read.
 func BatchReplyReading(count int) View {
-	return notice("Reply to SoftLayer", block("", sentence(fmt.Sprintf("Reading %d tickets at SoftLayer…", count))))
+	return notice("Reply to SoftLayer", block("", sentence(fmt.Sprintf("Reading %d %s at SoftLayer…", count, ticketOrTickets(count)))))
 }
 
 // What a form for one reply to several tickets says at its boxes.

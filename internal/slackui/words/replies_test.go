@@ -246,7 +246,7 @@ func TestReplyIsNeverChosenUnread(t *testing.T) {
 	assert.NotContains(t, form(hidden), "initial_options", "nor what the key does not see")
 	later := askedAbout(2, sameQuestion)
 	later[1].Ticket.Entries[0].At = slacktest.Noon.Add(time.Hour)
-	assert.Contains(t, form(later), "Send 2 replies", "when it was written does not count")
+	assert.Contains(t, form(later), "initial_options", "when it was written does not count")
 }
 
 func TestFormShowsAllThatStaffWroteLast(t *testing.T) {
@@ -353,4 +353,14 @@ func TestRepeatedFormClaimsNothingOfRefusedRows(t *testing.T) {
 	said := textOf(t, penned(slacktest.Noon).BatchReplied(answered(correspondence.Taken, correspondence.Earlier), "Contract 7."))
 	assert.Contains(t, said, "it was not recorded. See its ticket.")
 	assert.NotContains(t, said, "not in the form", "it may have been, and was refused")
+}
+
+func TestReplyFormCountsNoRepliesInItsButton(t *testing.T) {
+	t.Parallel()
+	w := penned(slacktest.Noon)
+	for _, count := range []int{1, 7} {
+		view := w.BatchReplyForm(BatchLetter{Batch: "b1", Rows: askedAbout(count, sameQuestion)})
+		assert.Equal(t, "Send replies", view.Submit.Text, "a label cannot follow what is ticked")
+	}
+	assert.Contains(t, textOf(t, BatchReplyReading(1)), "Reading 1 ticket at SoftLayer…")
 }
