@@ -352,7 +352,7 @@ func TestListSaysWhichServersAQueryShows(t *testing.T) {
 func TestOneServerIsNotSpokenOfAsSeveral(t *testing.T) {
 	t.Parallel()
 	one := serverlist.Matches{Query: serverlist.Query{Word: serverlist.Pod, Name: "dal09.pod03"}, Servers: 1, Held: 1, Unsure: 1}
-	notes := strings.Join(queryNotes(serverlist.Resolved{Queries: []serverlist.Matches{one}}, true), "\n")
+	notes := strings.Join(queryNotes(serverlist.Resolved{Queries: []serverlist.Matches{one}}), "\n")
 	assert.Contains(t, notes, "1 of them is asked for already")
 	assert.Contains(t, notes, "For 1 server nobody can tell whether pod:dal09.pod03 finds it: its pod cannot be told.")
 	b, rows := aBatch(cancellation.Pending)
