@@ -270,7 +270,6 @@ func (b Batch) notices(all []Record, channel string, now time.Time) []Notice {
 // The messages that gather what becomes of a batch's servers once they are filed.
 const (
 	gathered   = "gathered:"
-	inOne      = "in:"
 	moreToday  = " more"
 	gatherTime = time.Hour          // the first message of a day waits so long for what the same pass shows
 	gatherSoon = 5 * time.Minute    // what needs somebody now waits so long
@@ -318,8 +317,11 @@ func (k NoticeKind) Gathering() (class, day string, ok bool) {
 	return text[:at], text[at+1:], true
 }
 
+// InOne begins the Way of a notice that a message tells with others. The kind of that message follows.
+const InOne = "in:"
+
 // GatheredIn is the Way of a notice that a message of this kind tells with others.
-func GatheredIn(kind NoticeKind) Way { return Way(inOne + string(kind)) }
+func GatheredIn(kind NoticeKind) Way { return Way(InOne + string(kind)) }
 
 // More returns when the last message of the class is due if it takes more: not before from, where it has yet to be due
 // again. ok is false if it takes nothing more: it stands or may stand, or it came to nothing on an earlier day.

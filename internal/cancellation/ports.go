@@ -363,7 +363,7 @@ type Notices interface {
 	Notices(ctx context.Context, requestID string) ([]Notice, error)
 	// BatchNotices lists the notices of a batch, delivered or not, by the id of its lead.
 	BatchNotices(ctx context.Context, lead string) ([]Notice, error)
-	// Owe owes a notice, due at once. first is false if one of its kind exists already.
+	// Owe owes a notice, due at once. first is false if one of its kind exists already, unless nobody was or will be told.
 	Owe(ctx context.Context, requestID string, kind NoticeKind, to Place) (first bool, err error)
 	// Gathered lists what a message of this kind gathers of a batch's servers.
 	Gathered(ctx context.Context, batch string, kind NoticeKind) ([]Gathered, error)

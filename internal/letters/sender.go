@@ -46,7 +46,7 @@ type Ledger interface {
 	Request(ctx context.Context, id string) (cancellation.Request, error)
 	// Notices lists a request's notices, delivered or not.
 	Notices(ctx context.Context, requestID string) ([]cancellation.Notice, error)
-	// Owe owes a notice, due at once. first is false if one of its kind exists already.
+	// Owe owes a notice, due at once. first is false if one of its kind exists already, unless nobody was or will be told.
 	Owe(ctx context.Context, requestID string, kind cancellation.NoticeKind, to cancellation.Place) (first bool, err error)
 	// WaitsSince returns since when SoftLayer waits for an answer about a request; zero if it does not.
 	WaitsSince(ctx context.Context, requestID string) (time.Time, error)

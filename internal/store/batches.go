@@ -278,7 +278,12 @@ func tellBatch(ctx context.Context, tx *tx, batch string, at, now time.Time) err
 const (
 	leadSQL = `select lead from batches, requests where requests.id = $1 and batch <> '' and batches.id = batch`
 
-	owedAlreadySQL = `select exists (select 1 from notices where request_id = $1 and kind = $2)`
+	// What a message gathers that came to nothing was told to nobody.
+	owedAlreadySQL = `
+		select exists (select 1 from notices as gathering where request_id = $3 and notices.way = '` + cancellation.InOne + `' || gathering.kind
+			and ts = '' and posting = 0 and due is null)
+		from notices where request_id = $1 and kind = $2`
+	gatherAgainSQL = `update notices set way = $3 where request_id = $1 and kind = $2`
 
 	// The last message that gathers a class. The kinds end with their day.
 	lastGatheringSQL = `
@@ -319,15 +324,22 @@ func leadOf(ctx context.Context, tx *tx, requestID string) (lead string, err err
 }
 
 // gather owes a notice of a batch's request by the open message of its class, or by the next one if that
-// takes nothing more. first is false if the request has a notice of its kind.
+// takes nothing more. first is false if the request has a notice of its kind, unless the message that gathered
+// that came to nothing.
 func gather(ctx context.Context, tx *tx, lead, requestID string, class cancellation.Class, n cancellation.Notice, now time.Time) (first bool, err error) {
-	var owed bool
-	if err := tx.QueryRowContext(ctx, owedAlreadySQL, requestID, string(n.Kind)).Scan(&owed); err != nil || owed {
+	var untold bool
+	err = tx.QueryRowContext(ctx, owedAlreadySQL, requestID, string(n.Kind), lead).Scan(&untold)
+	isNew := errors.Is(err, sql.ErrNoRows)
+	if !isNew && (err != nil || !untold) {
 		return false, wrap("looking for a notice", err)
 	}
 	in, err := openGathering(ctx, tx, lead, class, n, now)
 	if err != nil {
 		return false, err
+	}
+	if !isNew {
+		first, err = tx.changes(ctx, gatherAgainSQL, requestID, string(n.Kind), string(cancellation.GatheredIn(in)))
+		return first, wrap("having another message gather what was told to nobody", err)
 	}
 	row, err := encodeNotice(n)
 	if err != nil {

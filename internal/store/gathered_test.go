@@ -197,3 +197,50 @@ func TestGatheredRowsSayWhetherTheirResultIsLate(t *testing.T) {
 		assert.Equal(t, []bool{true, false}, late(), "the result of a list is owed to its lead")
 	})
 }
+
+func TestAlarmThatCameToNothingIsRaisedAgain(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, o Options) {
+		clock := newHands()
+		o.Clock = clock.time
+		s := inSandbox(t, o)
+		b, all := batchOf("list", 941, 2)
+		_, err := s.RecordBatch(t.Context(), b, all)
+		require.NoError(t, err)
+		alarms := func() bool {
+			first, err := s.Owe(t.Context(), b.Lead, cancellation.Alarm, cancellation.Place{Channel: "C0OPS"})
+			require.NoError(t, err)
+			return first
+		}
+		claims := func() cancellation.Notice { // the gathering that is due
+			clock.pass(6 * time.Minute)
+			claim, err := s.ClaimNotices(t.Context(), "notifier", time.Minute, 8)
+			require.NoError(t, err)
+			require.Len(t, claim.Rows, 1)
+			assert.Equal(t, []int{0}, gatheredIn(t, s, b.ID, claim.Rows[0].Kind))
+			return claim.Rows[0]
+		}
+		keeps := func(n cancellation.Notice) {
+			n.Shown, n.Due = 1, time.Time{}
+			_, err := s.ApplyNotice(t.Context(), n, false)
+			require.NoError(t, err)
+		}
+		assert.True(t, alarms())
+		assert.False(t, alarms(), "it is owed")
+		lapsed := claims()
+		keeps(lapsed) // the result was delivered meanwhile
+		for _, later := range []time.Duration{time.Hour, 72 * time.Hour} {
+			clock.pass(later)
+			assert.True(t, alarms(), "nobody was told")
+			assert.False(t, alarms(), "it is owed")
+			keeps(claims())
+		}
+		clock.pass(time.Hour)
+		assert.True(t, alarms())
+		told := claims()
+		told.TS, told.Channel, told.Posts = "1.2", "C0OPS", 1
+		keeps(told)
+		clock.pass(72 * time.Hour)
+		assert.False(t, alarms(), "somebody was told")
+	})
+}

@@ -242,7 +242,7 @@ func applyNotice(ctx context.Context, tx *tx, now time.Time, n cancellation.Noti
 }
 
 // Owe adds a notice of this kind, due now or, of a request of a batch, as its gathering is. It reports
-// whether there was none.
+// whether there was none, or only one whose gathering came to nothing.
 func (s *Store) Owe(ctx context.Context, requestID string, kind cancellation.NoticeKind, to cancellation.Place) (first bool, err error) {
 	w := &write{}
 	if _, gathers := kind.Gathers(); gathers {
