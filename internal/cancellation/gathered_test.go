@@ -150,6 +150,8 @@ func TestGatheringTellsWhatStands(t *testing.T) {
 		"a stop that did not help":         {kinds: []cancellation.NoticeKind{said(cancellation.Line{What: cancellation.LineStands, Now: first})}, state: cancellation.Filed, tells: cancellation.NewsStands},
 		"an alarm":                         {kinds: []cancellation.NoticeKind{cancellation.Alarm}, state: cancellation.Filing, tells: cancellation.NewsOverdue},
 		"an alarm about a stuck one":       {kinds: []cancellation.NoticeKind{cancellation.Alarm}, state: cancellation.Stuck, tells: cancellation.NewsOverdue},
+		"an alarm about one sent again":    {kinds: []cancellation.NoticeKind{cancellation.Alarm}, state: cancellation.Scheduled},
+		"an alarm about one that waits":    {kinds: []cancellation.NoticeKind{cancellation.Alarm}, state: cancellation.Pending},
 		"an alarm about what was filed":    {kinds: []cancellation.NoticeKind{cancellation.Alarm}, state: cancellation.Filed},
 		"an alarm about what was rejected": {kinds: []cancellation.NoticeKind{cancellation.Alarm}, state: cancellation.Rejected},
 		"an alarm about an owed result":    {kinds: []cancellation.NoticeKind{cancellation.Alarm}, state: cancellation.Filed, late: true, tells: cancellation.NewsOverdue},

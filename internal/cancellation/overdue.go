@@ -189,7 +189,7 @@ func (g Gathered) stands(now time.Time) bool {
 	case NewsBilled:
 		return true
 	case NewsOverdue:
-		return g.Late || r.State == Stuck || slices.Contains(WorkStates(), r.State)
+		return g.Late || slices.Contains(OverdueStates(), r.State)
 	}
 	return filed
 }

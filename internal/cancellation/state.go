@@ -127,6 +127,9 @@ func LiveStates() []State { return []State{Pending, Scheduled, Filing, Unknown, 
 // WorkStates returns the states in which the worker has something to do.
 func WorkStates() []State { return []State{Pending, Scheduled, Filing, Unknown} }
 
+// OverdueStates returns the states in which a request can take too long: it is being sent, or needs a person.
+func OverdueStates() []State { return []State{Filing, Unknown, Stuck} }
+
 // Live reports whether a request in this state holds its server.
 func (s State) Live() bool { return slices.Contains(LiveStates(), s) }
 

@@ -92,7 +92,7 @@ func (s *Store) Counts(ctx context.Context) ([]Count, error) {
 }
 
 // A request is overdue in these states, or if its result is owed.
-const overdueState = `(` + isOpen + ` and state in ('filing', 'unknown', 'stuck') and state_at <= $1)`
+var overdueState = `(` + isOpen + ` and state in (` + quoted(cancellation.OverdueStates()) + `) and state_at <= $1)`
 
 var overdueSQL = `select ` + requestColumns + `, ` + owedColumn + ` from requests
 		where id in (
