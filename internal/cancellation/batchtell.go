@@ -351,7 +351,8 @@ func (c Class) soonest(now, from time.Time) time.Time {
 
 // Next returns the kind of the message that tells what the last one of the class does not, and when it is
 // due: not before from. last takes nothing more; it is the zero Notice if there is none. There is one
-// message a day in Dallas, by the kind and by when Slack posted it; for an Urgent class there may be two.
+// message a day in Dallas, by the kind and by when Slack posted it; for an Urgent class there may be two. The second one
+// waits for the evening only if the first stands.
 func (c Class) Next(last Notice, now, from time.Time) (NoticeKind, time.Time) {
 	due := c.soonest(now, from)
 	day, taken, second := due.Format(time.DateOnly), last.dayTaken(), strings.HasSuffix(string(last.Kind), moreToday)
@@ -359,7 +360,7 @@ func (c Class) Next(last Notice, now, from time.Time) (NoticeKind, time.Time) {
 	case day > taken:
 		return NoticeKind(c.Prefix() + day), due
 	case day == taken && c.Urgent && !second:
-		if at := onDay(day, 0, evening); at.After(due) {
+		if at := onDay(day, 0, evening); last.TS != "" && at.After(due) { // else Slack may never show the first
 			due = at
 		}
 		return NoticeKind(c.Prefix() + day + moreToday), due

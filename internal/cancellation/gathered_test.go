@@ -41,8 +41,9 @@ func TestGatheringIsPostedOnceADay(t *testing.T) {
 		"a clock that was set back":                   {kind: cancellation.Said(cancellation.Line{What: cancellation.LineStaff}), last: "2026-12-24", now: day + " 12:00", want: "2026-12-25", due: day + " 13:00"},
 		"a reminder waits for its day":                {kind: cancellation.Said(cancellation.Line{What: cancellation.LineEnds, Was: "2026-12-01"}), now: day + " 12:00", from: "2026-11-27 09:00", want: "2026-11-27", due: "2026-11-27 09:00"},
 		"what is urgent waits five minutes":           {kind: cancellation.Alarm, now: day + " 10:00", want: day, due: day + " 10:05"},
-		"more of it waits for the evening":            {kind: cancellation.Alarm, last: day, now: day + " 10:10", want: day + " more", due: day + " 17:00"},
-		"late in the evening it does not wait":        {kind: cancellation.Alarm, last: day, now: day + " 20:00", want: day + " more", due: day + " 20:05"},
+		"more of it waits for the evening":            {kind: cancellation.Alarm, last: day, posted: day + " 10:05", now: day + " 10:10", want: day + " more", due: day + " 17:00"},
+		"it does not if the first may not stand":      {kind: cancellation.Alarm, last: day, now: day + " 10:06", want: day + " more", due: day + " 10:11"},
+		"late in the evening it does not wait":        {kind: cancellation.Alarm, last: day, posted: day + " 10:05", now: day + " 20:00", want: day + " more", due: day + " 20:05"},
 		"a third time a day it waits":                 {kind: cancellation.Alarm, last: day + " more", now: day + " 18:00", want: "2026-11-25", due: "2026-11-25 09:00"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -81,11 +82,12 @@ func TestGatheringThatDoesNotStandTakesMore(t *testing.T) {
 		posting bool
 		now     string
 		want    string // when it is due then; "" if it takes nothing more
+		next    string // when the next one is due, if that is not left out here
 	}{
 		"there is none":                           {kind: cancellation.Alarm, now: day + " 10:00"},
 		"it keeps its time":                       {kind: cancellation.Alarm, last: day, due: day + " 10:03", now: day + " 10:00", want: day + " 10:03"},
-		"it may stand":                            {kind: cancellation.Alarm, last: day, due: day + " 10:03", posting: true, now: day + " 10:00"},
-		"it stands":                               {kind: cancellation.Alarm, last: day, stands: true, now: day + " 10:00"},
+		"it may stand":                            {kind: cancellation.Alarm, last: day, due: day + " 10:03", posting: true, now: day + " 10:00", next: day + " 10:05"},
+		"it stands":                               {kind: cancellation.Alarm, last: day, stands: true, now: day + " 10:00", next: day + " 17:00"},
 		"it came to nothing, and more is urgent":  {kind: cancellation.Alarm, last: day, now: day + " 10:00", want: day + " 10:05"},
 		"the second of its day came to nothing":   {kind: cancellation.Alarm, last: day + " more", now: day + " 18:00", want: day + " 18:05"},
 		"it came to nothing, and more has time":   {kind: cancellation.Said(cancellation.Line{What: cancellation.LineStaff}), last: day, now: day + " 10:00", want: day + " 11:00"},
@@ -110,6 +112,10 @@ func TestGatheringThatDoesNotStandTakesMore(t *testing.T) {
 			require.Equal(t, c.want != "", more)
 			if more {
 				assert.True(t, inDallas(t, c.want).Equal(due), "%v", due)
+			}
+			if c.next != "" {
+				_, due := class.Next(last, inDallas(t, c.now).UTC(), time.Time{})
+				assert.True(t, inDallas(t, c.next).Equal(due), "%v", due)
 			}
 		})
 	}
