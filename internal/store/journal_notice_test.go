@@ -284,7 +284,9 @@ func TestRepliesOfListAreEditedOncePerPause(t *testing.T) {
 			next := got[i].Update
 			next.State, next.Due = correspondence.Sent, time.Time{}
 			change := correspondence.Change{From: got[i].Update, To: next, Request: rows[i], Actor: "worker", Tell: []cancellation.Notice{told}}
-			assert.Equal(t, []string{rows[i].ID}, textStepOf(change).locks, "it writes to another request of the batch, too")
+			w := textsOf(change.Request)
+			assert.Equal(t, []string{rows[i].ID}, w.locks, "it writes to another request of the batch, too")
+			assert.Equal(t, rows[i].Batch, w.batch, "it comes with the other writes of its batch")
 			_, err := s.ApplyUpdate(t.Context(), change)
 			require.NoError(t, err)
 		}

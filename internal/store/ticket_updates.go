@@ -123,8 +123,7 @@ func scanUpdate(from row) (correspondence.Update, error) {
 // request is filed. Of the texts that ask to stop, one stands. A reply is stored only if its writer was
 // shown the last one.
 func (s *Store) RecordUpdate(ctx context.Context, rec correspondence.Record) (correspondence.Receipt, error) {
-	w := &write{server: rec.Request.Submission.Card.Server.ID}
-	receipt, err := change(ctx, s.committer, w, func(ctx context.Context, tx *tx, now time.Time) (correspondence.Receipt, error) {
+	receipt, err := change(ctx, s.committer, textsOf(rec.Request), func(ctx context.Context, tx *tx, now time.Time) (correspondence.Receipt, error) {
 		return recordUpdate(ctx, tx, now, rec)
 	})
 	return receipt, wrap(fmt.Sprintf("recording a text for request %q", rec.Request.ID), err)
@@ -140,8 +139,7 @@ func (s *Store) RecordUpdates(ctx context.Context, key string, all []corresponde
 	for i, rec := range all {
 		requests[i] = rec.Request
 	}
-	w := &write{batch: requests[0].Batch, server: requests[0].Submission.Card.Server.ID, locks: ofBatch(requests...)}
-	receipts, err := change(ctx, s.committer, w, func(ctx context.Context, tx *tx, now time.Time) ([]correspondence.Receipt, error) {
+	receipts, err := change(ctx, s.committer, textsOf(requests...), func(ctx context.Context, tx *tx, now time.Time) ([]correspondence.Receipt, error) {
 		return recordUpdates(ctx, tx, now, key, all)
 	})
 	return receipts, wrap(fmt.Sprintf("recording %d texts for a batch", len(all)), err)
@@ -173,6 +171,13 @@ func recordUpdates(ctx context.Context, tx *tx, now time.Time, key string, all [
 		return receipts, nil
 	}
 	return receipts, useKey(ctx, tx, key, now)
+}
+
+// textsOf returns a write of texts for requests of one batch, or for one request. It locks the batch before the request:
+// what shows a reply is kept under another request.
+func textsOf(requests ...cancellation.Request) *write {
+	first := requests[0]
+	return &write{batch: first.Batch, server: first.Submission.Card.Server.ID, locks: ofBatch(requests...)}
 }
 
 func recordUpdate(ctx context.Context, tx *tx, now time.Time, rec correspondence.Record) (receipt correspondence.Receipt, err error) {
@@ -328,15 +333,10 @@ func (s *Store) RenewUpdate(ctx context.Context, u correspondence.Update, owner 
 // ApplyUpdate makes one step of a text, with its line in the request's history and what people are
 // owed, in one transaction.
 func (s *Store) ApplyUpdate(ctx context.Context, c correspondence.Change) (correspondence.Update, error) {
-	stored, err := change(ctx, s.committer, textStepOf(c), func(ctx context.Context, tx *tx, now time.Time) (correspondence.Update, error) {
+	stored, err := change(ctx, s.committer, textsOf(c.Request), func(ctx context.Context, tx *tx, now time.Time) (correspondence.Update, error) {
 		return applyUpdate(ctx, tx, now, c)
 	})
 	return stored, wrap(fmt.Sprintf("changing text %d", c.From.Number), err)
-}
-
-// textStepOf returns the write that makes a step. It locks the batch: what shows a reply is kept under another request.
-func textStepOf(c correspondence.Change) *write {
-	return &write{server: c.Request.Submission.Card.Server.ID, locks: ofBatch(c.Request)}
 }
 
 func applyUpdate(ctx context.Context, tx *tx, now time.Time, c correspondence.Change) (correspondence.Update, error) {
