@@ -310,9 +310,12 @@ var (
 		left join (select request_id as waiter, waits_since as waiting from followed) as waiters on waiter = id
 		where batch = $1 and batch <> '' order by batch_row, its`
 
-	awaitedSQL = `select ` + requestColumns + ` from requests join followed on request_id = id
-		where batch = $1 and batch <> '' and state = 'filed' and waits_since is not null order by batch_row`
+	awaitedSQL = `select ` + requestColumns + awaitedOfBatch + ` order by batch_row`
 )
+
+// awaitedOfBatch are the rows of a batch about which SoftLayer waits for an answer.
+const awaitedOfBatch = ` from requests cross join followed
+	where batch = $1 and batch <> '' and state = 'filed' and request_id = id and waits_since > 0`
 
 // leadOf returns the lead of a request's batch; "" if it is of none.
 func leadOf(ctx context.Context, tx *tx, requestID string) (lead string, err error) {

@@ -195,8 +195,7 @@ var (
 
 	asksSQL = `select asked from waits where request_id = $1 and act_at is not null`
 
-	waitingOfSQL = `select id from requests cross join followed
-		where batch = $1 and batch <> '' and state = 'filed' and request_id = id and waits_since > 0`
+	waitingOfSQL = `select id` + awaitedOfBatch
 
 	waitStepSQL = `
 		update waits set told = $2, reminders = $3, next_at = $4, act_at = $5
