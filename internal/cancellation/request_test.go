@@ -119,3 +119,11 @@ func TestTenReasonsAreTheSeeds(t *testing.T) {
 		"Migrating to smaller server|Migrating to a different SoftLayer datacenter|Network performance / latency|"+
 		"Support response / timing|Sales process / upgrades|Moving to competitor", strings.Join(cancellation.Reasons(), "|"))
 }
+
+func TestOlderBuildsLeaveBatchesAlone(t *testing.T) {
+	t.Parallel()
+	batch := cancellation.Request{Batch: "b"}
+	assert.Equal(t, 4, batch.WrittenFormat(), "a build that knows only 3 would post a gathering as a result")
+	assert.LessOrEqual(t, batch.WrittenFormat(), cancellation.Format, "this build claims its own rows")
+	assert.Equal(t, 2, cancellation.Request{}.WrittenFormat(), "older builds claim a single request")
+}
