@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -334,12 +335,28 @@ func TestListThatIsShownSlowlyStopsNoOther(t *testing.T) {
 	})
 }
 
+// slowServers is a SoftLayer that takes a minute for each server.
+type slowServers struct{ cancellation.ServerReader }
+
+func (s slowServers) Server(ctx context.Context, id int64) (cancellation.Server, error) {
+	time.Sleep(time.Minute) // of virtual time
+	return s.ServerReader.Server(ctx, id)
+}
+
 func TestAbandonedListWaitsForNoTurn(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		for _, read := range w.batches().Cards(ctx, w.wanted(12), func(int) {}) {
-			assert.ErrorIs(t, read.Err, context.Canceled)
+		desk, wanted := w.batches(), w.wanted(12)
+		desk.Servers = slowServers{desk.Servers}
+		var other sync.WaitGroup
+		defer other.Wait()
+		other.Go(func() { desk.Cards(t.Context(), wanted, func(int) {}) })
+		synctest.Wait() // it has all turns
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		for _, read := range desk.Cards(ctx, wanted, func(int) {}) {
+			require.ErrorIs(t, read.Err, context.DeadlineExceeded)
 		}
+		assert.Equal(t, time.Second, time.Since(began))
 	})
 }
