@@ -1,6 +1,7 @@
 package letters_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -260,4 +261,39 @@ func TestMessageThatSlackDidNotTakeTakesMore(t *testing.T) {
 			})
 		})
 	}
+}
+
+// kept keeps what the letters tell that it carries.
+type kept struct {
+	mail
+	items []cancellation.Item
+}
+
+func (k *kept) PostLetter(ctx context.Context, to, id string, items []cancellation.Item, atOnce bool) (cancellation.Posted, cancellation.Delivery, time.Duration) {
+	k.items = append(k.items, items...)
+	return k.mail.PostLetter(ctx, to, id, items, atOnce)
+}
+
+func TestServerIsInOneReminderOnce(t *testing.T) {
+	inChangedBatch(t, slices.Repeat([]time.Time{monday.AddDate(0, 0, 8)}, 2), func(i int, r *cancellation.Request) {
+		r.SentAt = monday.AddDate(0, 0, 2+i) // each is reminded of a day after it was filed
+	}, func(t *testing.T, b *batch) {
+		time.Sleep(time.Until(monday.AddDate(0, 0, 3)))
+		for update, server := range []int64{1, 2, 2} { // the date of the second one moved, and moved back
+			r := b.request(server)
+			last, _ := r.LastCall()
+			ends := cancellation.Line{What: cancellation.LineEnds, Update: int64(update), Now: last.Format(time.RFC3339)}.EndsDetail()
+			require.NoError(t, b.store.OweNews(t.Context(), r.ID, []cancellation.News{{To: b.cast.Requester, Kind: cancellation.NewsEnds, Detail: ends}}))
+		}
+		carried := &kept{mail: b.announcer}
+		b.sends(carried, 12*time.Hour)
+		var told []string
+		for _, item := range carried.items {
+			told = append(told, item.Request.ID)
+		}
+		assert.Equal(t, []string{"r1", "r2"}, told)
+		owed, err := b.store.NewsFor(t.Context(), b.cast.Requester, 10)
+		require.NoError(t, err)
+		assert.Empty(t, owed, "it is told")
+	})
 }

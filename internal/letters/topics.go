@@ -117,18 +117,24 @@ func (t told) end() string {
 	return t.Request.Batch + " " + t.Request.End().Date.Format(time.DateOnly)
 }
 
-// remind has reminders wait for their day. Those of a batch whose servers end on one day go with the first.
+// remind has reminders wait for their day. Those of a batch whose servers end on one day go with the first, each
+// server once: a date that came again is one reminder.
 func (s *sorted) remind(later reminders) {
-	now := map[string]bool{}
+	now, pulled := map[string]bool{}, map[string]int{} // by request: its place in the digest
 	for _, t := range s.digest {
 		now[t.end()] = true
 	}
 	for _, r := range later {
-		if end := r.end(); end != "" && now[end] {
-			s.digest = append(s.digest, r.told)
-			s.oldest, s.dated = earliest(s.oldest, r.at), true
+		if end := r.end(); end == "" || !now[end] {
+			s.wait = earliest(s.wait, r.from)
 			continue
 		}
-		s.wait = earliest(s.wait, r.from)
+		if at, again := pulled[r.Request.ID]; again {
+			s.digest[at].numbers = append(s.digest[at].numbers, r.numbers...)
+			continue
+		}
+		pulled[r.Request.ID] = len(s.digest)
+		s.digest = append(s.digest, r.told)
+		s.oldest, s.dated = earliest(s.oldest, r.at), true
 	}
 }
