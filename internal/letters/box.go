@@ -105,11 +105,10 @@ func (b *box) findLost(ctx context.Context, l *letter) error {
 
 // tell tells what has to be told now.
 func (b *box) tell(ctx context.Context, owed []cancellation.OwedNews) error {
-	sorted, err := b.sort(ctx, owed)
+	sorted, err := b.room(ctx, owed)
 	if err != nil {
 		return err
 	}
-	sorted = b.onceADay(sorted)
 	if len(sorted.atOnce) > 0 {
 		again, err := b.sendAtOnce(ctx, sorted)
 		if err != nil || again {
@@ -125,6 +124,27 @@ func (b *box) tell(ctx context.Context, owed []cancellation.OwedNews) error {
 		due = earliest(due, when)
 	}
 	return b.keep(ctx, b.atLatest(due), sorted.over)
+}
+
+// room sorts what is owed. If so much of it must wait that a letter has room, it reads on: what comes after those may
+// not have to wait.
+func (b *box) room(ctx context.Context, owed []cancellation.OwedNews) (sorted, error) {
+	s, err := b.sort(ctx, owed)
+	if err != nil {
+		return s, err
+	}
+	if s = b.onceADay(s); len(owed) < mostNews || len(s.atOnce)+len(s.digest) >= mostNews {
+		return s, nil
+	}
+	if owed, err = b.s.o.Ledger.NewsFor(ctx, b.m.Person, mostRead); err != nil {
+		return s, err
+	}
+	if s, err = b.sort(ctx, owed); err != nil {
+		return s, err
+	}
+	s = b.onceADay(s)
+	s.atOnce, s.digest = s.atOnce[:min(len(s.atOnce), mostNews)], s.digest[:min(len(s.digest), mostNews)]
+	return s, nil
 }
 
 // digestAt returns when the next digest is sent: in working hours, not on the day of the last one, and

@@ -2,6 +2,7 @@ package letters_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -295,5 +296,31 @@ func TestServerIsInOneReminderOnce(t *testing.T) {
 		owed, err := b.store.NewsFor(t.Context(), b.cast.Requester, 10)
 		require.NoError(t, err)
 		assert.Empty(t, owed, "it is told")
+	})
+}
+
+func TestNewsThatWaitsHidesNoOther(t *testing.T) {
+	inBatch(t, endAt, func(t *testing.T, b *batch) {
+		end := monday.AddDate(0, 0, 40)
+		b.file(8, end)
+		b.file(9, end)
+		b.passes(monday.Add(time.Hour), time.Hour)
+		b.asks(true, 1)
+		b.passes(monday.Add(2*time.Hour), 30*time.Minute)
+		require.Len(t, saying(b.took(b.cast.Requester), named(1)), 1)
+		var more []cancellation.News
+		for ask := range 210 {
+			more = append(more, cancellation.News{To: b.cast.Requester, Kind: cancellation.NewsWaits, Detail: fmt.Sprint("again ", ask)})
+		}
+		require.NoError(t, b.store.OweNews(t.Context(), b.request(1).ID, more))
+		b.ends(8, cancellation.Reclaimed)
+		b.ends(9, cancellation.Reverted)
+		b.owes(cancellation.NewsEnded, b.cast.Requester, 8)
+		b.owes(cancellation.NewsNotCancelled, b.cast.Requester, 9)
+		b.sends(b.announcer, 3*time.Hour)
+		letters := b.took(b.cast.Requester)
+		assert.Len(t, saying(letters, named(1)), 1, "it is told once a day")
+		assert.Len(t, saying(letters, named(8)), 1, "in the digest of this day")
+		assert.Len(t, saying(letters, named(9)), 1, "at once")
 	})
 }

@@ -22,9 +22,10 @@ const (
 	collectTime  = time.Hour        // a digest waits so long for what the same pass of the follower shows
 	nextLook     = 24 * time.Hour   // what is owed is looked at so often at least
 	refusedPause = 10 * time.Minute
-	refusedMost  = 3   // after so many refusals, or panics, in a row others are told instead
-	atATime      = 8   // mailboxes
-	mostNews     = 200 // of one letter
+	refusedMost  = 3    // after so many refusals, or panics, in a row others are told instead
+	atATime      = 8    // mailboxes
+	mostNews     = 200  // of one letter
+	mostRead     = 1000 // for one letter, if some of that must wait
 )
 
 // Ledger keeps what people are owed.
