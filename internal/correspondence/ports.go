@@ -50,8 +50,8 @@ type Ledger interface {
 type Journal interface {
 	// Request reads a request by its id.
 	Request(ctx context.Context, id string) (cancellation.Request, error)
-	// Batch reads a batch with its requests, in the order of the list.
-	Batch(ctx context.Context, id string) (cancellation.Batch, []cancellation.Request, error)
+	// Lead reads which request leads the batch of a request, and so has the batch's notices.
+	Lead(ctx context.Context, requestID string) (string, error)
 	// Notices lists a request's notices, delivered or not.
 	Notices(ctx context.Context, requestID string) ([]cancellation.Notice, error)
 }

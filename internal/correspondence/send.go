@@ -149,21 +149,25 @@ type toldAt struct {
 
 // tellsAt finds where people are told of a text. A batch's texts are told in the thread of the batch's message.
 func (s *Sender) tellsAt(ctx context.Context, h *hand) (at toldAt, err error) {
+	if h.told != nil {
+		return *h.told, nil
+	}
 	at = toldAt{first: h.update(), request: h.request}
 	shown := h.request.ID
 	if batch := h.request.Batch; batch != "" {
-		b, _, err := s.o.Journal.Batch(ctx, batch)
-		if err != nil {
+		if shown, err = s.o.Journal.Lead(ctx, h.request.ID); err != nil {
 			return at, err
 		}
 		form, err := s.o.Ledger.FormOf(ctx, batch, at.first.Number)
 		if err != nil {
 			return at, err
 		}
-		if shown = b.Lead; len(form) > 0 {
+		if len(form) > 0 {
 			at.first, at.request.ID = form[0], form[0].RequestID
 		}
 	}
-	at.notices, err = s.o.Journal.Notices(ctx, shown)
+	if at.notices, err = s.o.Journal.Notices(ctx, shown); err == nil {
+		h.told = &at
+	}
 	return at, err
 }

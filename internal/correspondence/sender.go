@@ -217,6 +217,7 @@ func (s *Sender) step(ctx context.Context, h *hand) error {
 type hand struct {
 	*claimed
 	request cancellation.Request
+	told    *toldAt // nil until it was read
 }
 
 // late reports whether the text may be sent no more.

@@ -138,3 +138,11 @@ func TestAskingSomebodyElsesApproverDoesNotCount(t *testing.T) {
 		}
 	})
 }
+
+func TestProposalReadsItsBatchOnce(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.proposesAll(2)
+		w.runs(10 * time.Second)
+		assert.Equal(t, 2, w.leads, "once for each text")
+	})
+}

@@ -32,6 +32,7 @@ type world struct {
 	lost    error    // what each read of the request fails with
 	damaged bool     // its documents cannot be read
 	reads   int      // of the request
+	leads   int      // reads of a batch's lead
 	may     func() ([]string, error)
 	mayOf   map[string]string // who may approve one request, by its id; others by may
 	log     bytes.Buffer
@@ -184,8 +185,11 @@ func (w *world) Request(ctx context.Context, id string) (cancellation.Request, e
 	return r, err
 }
 
-func (w *world) Batch(ctx context.Context, id string) (cancellation.Batch, []cancellation.Request, error) {
-	return w.store.Batch(ctx, id)
+func (w *world) Lead(ctx context.Context, id string) (string, error) {
+	w.mu.Lock()
+	w.leads++
+	w.mu.Unlock()
+	return w.store.Lead(ctx, id)
 }
 
 func (w *world) Notices(ctx context.Context, id string) ([]cancellation.Notice, error) {

@@ -314,16 +314,24 @@ var (
 )
 
 // awaitedOfBatch are the rows of a batch about which SoftLayer waits for an answer.
-const awaitedOfBatch = ` from requests cross join followed
-	where batch = $1 and batch <> '' and state = 'filed' and request_id = id and waits_since > 0`
+const awaitedOfBatch = ` from requests cross join followed where batch = $1 and batch <> '' and state = 'filed' and request_id = id and waits_since > 0`
 
 // leadOf returns the lead of a request's batch; "" if it is of none.
-func leadOf(ctx context.Context, tx *tx, requestID string) (lead string, err error) {
-	err = tx.QueryRowContext(ctx, leadSQL, requestID).Scan(&lead)
+func leadOf(ctx context.Context, from querier, requestID string) (lead string, err error) {
+	err = from.QueryRowContext(ctx, leadSQL, requestID).Scan(&lead)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
 	}
 	return lead, wrap("reading the lead of a batch", err)
+}
+
+// Lead reads which request leads the batch of a request.
+func (s *Store) Lead(ctx context.Context, requestID string) (string, error) {
+	lead, err := leadOf(ctx, s.read, requestID)
+	if err == nil && lead == "" {
+		err = cancellation.ErrNoRequest
+	}
+	return lead, wrap(fmt.Sprintf("reading the batch of request %q", requestID), err)
 }
 
 // gather owes a notice of a batch's request by the open message of its class, or by the next one if that
