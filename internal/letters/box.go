@@ -261,7 +261,11 @@ func (b *box) passOn(ctx context.Context, owed []cancellation.OwedNews) error {
 		s.over = append(s.over, t.numbers...)
 	}
 	b.s.o.Log.Info("passed on the news of a person who cannot be reached", "news", len(s.over))
-	return b.keep(ctx, b.atLatest(s.wait), s.over)
+	due := b.atLatest(s.wait)
+	if len(owed) == mostNews && len(s.over) > 0 { // there may be more
+		due = b.now
+	}
+	return b.keep(ctx, due, s.over)
 }
 
 // to is the same news for others.

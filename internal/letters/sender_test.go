@@ -2,6 +2,7 @@ package letters_test
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -287,6 +288,26 @@ func TestNewsOfSomebodyWhoLeftReachesOthers(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestAllNewsOfALeaverIsPassedOn(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		left := true
+		w.approver = w.cast.Approver
+		w.file(1, monday.AddDate(0, 0, 40))
+		w.runs(time.Minute)
+		require.NoError(t, w.slack.PatchUser(w.cast.Requester, fakeslack.UserPatch{Deleted: &left}))
+		time.Sleep(2 * time.Minute) // what was read of them is too old
+		var news []cancellation.News
+		for update := range 210 {
+			news = append(news, cancellation.News{To: w.cast.Requester, Kind: cancellation.NewsStaff, Detail: strconv.Itoa(update)})
+		}
+		require.NoError(t, w.store.OweNews(t.Context(), w.request(1).ID, news))
+		w.sends(w.announcer, time.Minute)
+		owed, err := w.store.NewsFor(t.Context(), w.cast.Requester, 1000)
+		require.NoError(t, err)
+		assert.Empty(t, owed, "nobody looks again before there is more")
+	})
 }
 
 func TestLostAnswerPostsNoSecondLetter(t *testing.T) {
