@@ -6,6 +6,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -61,7 +62,7 @@ func newDatabase(t testing.TB, s schedule, dir string) database {
 	if d.pair != nil {
 		d.SetMaxIdleConns(0) // each read goes where the way leads by then
 	}
-	t.Cleanup(func() { _ = d.Close() }) // it was only read
+	t.Cleanup(func() { _ = d.Close() }) // nothing of it is kept
 	return d
 }
 
@@ -81,6 +82,18 @@ func (p *pair) failOver(old oldPrimary) {
 	p.way.Lead(p.standby.Address())
 }
 
+// hurry has what is told of a list's servers together be due, which otherwise waits for an hour, the evening or the morning.
+func (d database) hurry(ctx context.Context) error {
+	const now = `update notices set due = 1 where kind like 'gathered:%' and posting = 0 and lease_owner is null and due > 1`
+	if !strings.HasPrefix(d.address, "sqlite:") {
+		_, err := d.ExecContext(ctx, now)
+		return err
+	}
+	_, err := d.ExecContext(ctx, "pragma query_only = 0; "+now)
+	_, err2 := d.ExecContext(ctx, "pragma query_only = 1")
+	return errors.Join(err, err2)
+}
+
 // cut ends every connection of the bot's to a PostgreSQL database.
 func (d database) cut(ctx context.Context) error {
 	_, err := d.ExecContext(ctx, `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`)
@@ -97,6 +110,7 @@ type row struct {
 	ticket                    int64
 	notice                    *notice
 	told                      []notice // in its thread
+	gathers                   bool     // of a list's lead: a message about several of its servers is owed
 	heard                     []string // of the news that its requester is owed, each kind alone and with its detail
 	unheard                   []string // those of them that are told at once, and were not told yet
 	events                    []event
@@ -121,7 +135,7 @@ func (r row) working() bool {
 
 // owing reports whether a message is still owed.
 func (r row) owing() bool {
-	return r.notice != nil && (r.notice.due || r.notice.shown < r.notice.owed) ||
+	return r.gathers || r.notice != nil && (r.notice.due || r.notice.shown < r.notice.owed) ||
 		slices.ContainsFunc(r.told, func(n notice) bool { return n.due })
 }
 
@@ -234,6 +248,8 @@ func (d database) readNotices(ctx context.Context, byID map[string]*row) error {
 		case r == nil: // recorded since the requests were read
 		case n.kind == "result", n.kind == rootMessage:
 			r.notice = &n
+		case strings.HasPrefix(n.kind, "gathered:"):
+			r.gathers = r.gathers || n.due
 		case strings.HasPrefix(n.kind, "said:"), strings.HasPrefix(n.kind, "batch:ended:"), strings.HasPrefix(n.kind, "update:"), n.kind == "direct:"+r.user:
 			r.told = append(r.told, n)
 		}

@@ -79,6 +79,26 @@ func (t *trial) span(of string, now fate, until time.Time) time.Duration {
 	return last.Sub(first)
 }
 
+// tellsTogether reports whether a message about several servers of a request's list names its server.
+func (t *trial) tellsTogether(r row, kind string) bool {
+	return slices.ContainsFunc(t.said, func(s *words) bool {
+		lead := t.byRef(s.ref)
+		if s.kind != kind || lead == nil || lead.batch != r.batch {
+			return false
+		}
+		return s.method == posting && s.refused || s.stands && strings.Contains(s.text, t.names[r.server])
+	})
+}
+
+// outlived reports whether what a line tells was not so any more before its message was due: the request has ended, or
+// a later line of the same kind stands beside it.
+func (r row) outlived(n notice) bool {
+	what, _, _ := strings.Cut(n.kind, "|")
+	return r.state != "filed" || slices.ContainsFunc(r.told, func(other notice) bool {
+		return other.kind != n.kind && strings.HasPrefix(other.kind, what+"|")
+	})
+}
+
 // judgeLines: each line of a request's thread is told, and so is its requester if it was not cancelled.
 // What Slack itself refused is given up.
 func (t *trial) judgeLines(r row) {
@@ -86,6 +106,9 @@ func (t *trial) judgeLines(r row) {
 		told := slices.ContainsFunc(t.said, func(s *words) bool {
 			return s.method == posting && s.ref == r.ref && s.kind == n.kind && (s.stands || s.refused)
 		})
+		if together, is := strings.CutPrefix(n.way, "in:"); is {
+			told = t.tellsTogether(r, together) || r.outlived(n)
+		}
 		if !told && !n.due {
 			t.find(untold, "request %s: nobody was told %q", r.ref, n.kind)
 		}

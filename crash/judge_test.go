@@ -95,6 +95,7 @@ func (t *trial) judgeAnswers() {
 		r := t.byContent(a.content)
 		switch {
 		case a.list != "": // see judgeLists
+		case a.content == "": // a form about what was asked for before
 		case a.title == "Recorded" && r == nil:
 			t.find(lost, "delivery %d, %q, was answered %q with reference %s, and no row is there", a.delivery, a.content, a.title, a.ref)
 		case a.title == "Recorded" && (r.ref != a.ref || r.events[0].kind != "submitted"):
@@ -241,7 +242,7 @@ func (t *trial) judgeMessages(r row) {
 	}
 	if r.batch != "" {
 		t.judgeListMessage(r, last.Text)
-	} else if head := heads[r.state]; head != "" && !strings.Contains(last.Text, head) && !(r.why == "taken-over" && strings.Contains(last.Text, "Taken over by ")) {
+	} else if head := heads[r.state]; head != "" && !strings.Contains(strings.ToLower(last.Text), strings.ToLower(head)) && !(r.why == "taken-over" && strings.Contains(last.Text, "Taken over by ")) {
 		t.find(untold, "request %s is %s (%s), and its message says %.120q", r.ref, r.state, r.why, last.Text)
 	}
 	t.judgeOrphans(r)

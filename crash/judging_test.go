@@ -156,6 +156,20 @@ func TestTheJudgeFindsWhatIsWrong(t *testing.T) {
 			t.entries["B"] = t.entries["A"]
 			t.rows[0].told = append(t.rows[0].told, notice{kind: "update:2:U1"})
 		}, []figure{wroteTwice, untold}},
+		{"a message about several servers names it", func(t *trial) { t.tellsTogetherOf(after(4), "db-042, db-043") }, nil},
+		{"a message about several servers does not name it", func(t *trial) { t.tellsTogetherOf(after(4), "db-043") }, []figure{untold}},
+		{"a message about several servers was never posted", func(t *trial) {
+			t.tellsTogetherOf(after(4), "db-042")
+			t.said = t.said[:len(t.said)-1]
+		}, []figure{untold}},
+		{"a date moved twice before anybody was told", func(t *trial) {
+			t.tellsTogetherOf(after(4), "db-043")
+			t.rows[0].told = append(t.rows[0].told, notice{kind: "said:moved|0|B|C", due: true})
+		}, []figure{unsettled}},
+		{"a message about several servers is owed at last", func(t *trial) { t.rows[0].gathers = true }, []figure{unsettled}},
+		{"a form about an earlier request is called recorded", func(t *trial) {
+			t.answers = append(t.answers, acknowledgement{at: after(4), title: "Recorded"})
+		}, nil},
 		{"a letter is owed at last", func(t *trial) { t.rows[0].unheard = []string{"waits"} }, []figure{untold}},
 		{"a letter calls it not cancelled", func(t *trial) { t.getsLetter(after(4), "Not cancelled: db-042") }, []figure{falseWords}},
 		{"a letter about it calls another one not cancelled", func(t *trial) { t.getsLetter(after(4), "Not cancelled: db-043. Needs a person: db-042") }, nil},
@@ -315,6 +329,14 @@ func (t *trial) ends(after func(float64) time.Time, state string, since, at floa
 		t.said = append(t.said, &words{at: after(at + 0.1), method: posting, ref: r.ref, kind: n.kind, text: text, stands: true})
 	}
 	t.messages[0].Text = text + ". ref " + r.ref
+}
+
+// tellsTogetherOf has the only request's new date told in a message about the servers of its list.
+func (t *trial) tellsTogetherOf(at time.Time, names string) {
+	const kind = "gathered:said:moved|2026-11-24"
+	t.names = map[int64]string{42: "db-042"}
+	t.rows[0].told = []notice{{kind: "said:moved|0|A|B", way: "in:" + kind}}
+	t.said = append(t.said, &words{at: at, method: posting, ref: t.rows[0].ref, kind: kind, text: "2 dates moved: " + names, stands: true})
 }
 
 // getsLetter has a person get a letter that names the only request by its reference.

@@ -148,6 +148,7 @@ func (w *world) rest(ctx context.Context) {
 		r.wake()
 	}
 	rested := wait(ctx, limit, func() bool {
+		_ = w.db.hurry(ctx)                                                       // a busy database, or one that fails over: the next look tries again
 		unheard := func(r row) bool { return w.binary != plain && r.unheardOf() } // its pauses are long
 		return w.followed(ctx) && w.written(ctx) && w.all(ctx, func(r row) bool { return !r.working() && !r.owing() && !unheard(r) })
 	})

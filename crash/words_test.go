@@ -64,10 +64,19 @@ func (t *trial) judgeText(s *words, isForm bool) {
 		return
 	}
 	for _, c := range claims {
-		if r != nil && (c.forms || !isForm) && t.says(s, c.phrase, r) && !c.holds(t, s, r) {
+		if r != nil && (c.forms || !isForm) && t.says(s, c.phrase, r) && !t.holds(s, c, r) {
 			t.find(falseWords, "request %s: %s said %q at %s: %.300q", s.ref, s.method, c.phrase, s.at.Format(time.StampMilli), s.text)
 		}
 	}
+}
+
+// holds reports whether a claim is true of a request. A letter names servers, so that its claim may be about another
+// request for the same one.
+func (t *trial) holds(s *words, c claim, r *row) bool {
+	if s.kind != letterPost {
+		return c.holds(t, s, r)
+	}
+	return slices.ContainsFunc(t.rows, func(other row) bool { return other.server == r.server && c.holds(t, s, &other) })
 }
 
 // says reports whether a text has a phrase about a request. A letter may be about several, and name one by its
