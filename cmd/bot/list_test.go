@@ -320,7 +320,7 @@ func TestListIsWithdrawnInTimeAfterARestart(t *testing.T) {
 		w.start()
 		require.NoError(t, w.softlayer.Fault("*", "slow", 1000))
 		w.press(w.cast.Requester, waits, "batch-withdraw")
-		w.whispered(w.cast.Channel, w.cast.Requester, "Recorded for 0. For 3 the bot has to read SoftLayer's records first")
+		w.whispered(w.cast.Channel, w.cast.Requester, "For 3 servers the bot has to read SoftLayer's records first")
 		assert.Equal(t, map[string]int{"pending": 3}, w.recorded(), "nothing is ended before it is certain")
 		w.softlayer.ClearFaults("")
 		w.whispered(w.cast.Channel, w.cast.Requester, "SoftLayer's records were read: recorded for 3 servers.")

@@ -179,6 +179,14 @@ func goingOn(c cancellation.BatchClick) []line {
 	return []line{sentence(fmt.Sprintf("Recorded. %d of %d cannot be stopped here any more: filed, or on the way to SoftLayer. Look at the list's message.", under, len(c.Requests)))}
 }
 
+// doneFor says for how many servers a click is recorded; "" for none.
+func doneFor(count int) string {
+	if count == 0 {
+		return ""
+	}
+	return fmt.Sprintf("Recorded for %s. ", servers(count))
+}
+
 // batchDone says what a click on a batch did not do, or does not do yet.
 func (w Writer) batchDone(c cancellation.BatchClick, said []line) Message {
 	if c.Late > 0 {
@@ -188,7 +196,8 @@ func (w Writer) batchDone(c cancellation.BatchClick, said []line) Message {
 		said = append(said, sentence(fmt.Sprintf("Recorded for %d of %d. About the others you may not decide: %s", c.Done, c.Done+c.Refused, w.clickRefused(c.Decision))))
 	}
 	if later := len(c.Later); later > 0 {
-		said = append(said, sentence(fmt.Sprintf("Recorded for %d. For %d the bot has to read SoftLayer's records first: its database may have missed that something was sent. You will be told what became of them.", c.Done, later)))
+		said = append(said, sentence(doneFor(c.Done)+fmt.Sprintf("For %s the bot has to read SoftLayer's records first: its database may have missed that something was sent. You will be told what became of %s.",
+			servers(later), oneOrMore(later, "it", "them"))))
 	}
 	if len(said) == 0 {
 		return Message{}
