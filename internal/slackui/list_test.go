@@ -33,7 +33,7 @@ func withLists(s *stage) {
 	s.t.Cleanup(s.app.Close)
 }
 
-// sendsList sends a list of two servers to be reviewed. They are read once the gate is closed.
+// sendsList sends a list of two servers to be reviewed, and returns when it is being read. It is read once the gate is closed.
 func (s *stage) sendsList() (gate chan struct{}) {
 	s.t.Helper()
 	s.command(s.cast.User, dbName+" "+webName)
@@ -41,6 +41,11 @@ func (s *stage) sendsList() (gate chan struct{}) {
 	values := filled(db, dbName)
 	body := s.submit(s.cast.User, fakeslack.Values{words.ReasonBlock: values[words.ReasonBlock], words.ContentBlock: values[words.ContentBlock]})
 	require.Equal(s.t, "update", body["response_action"], body)
+	select {
+	case <-s.rack.waiting:
+	case <-time.After(20 * time.Second):
+		require.Fail(s.t, "nothing is read for a list that was sent")
+	}
 	return gate
 }
 

@@ -331,6 +331,7 @@ type rack struct {
 	servers map[int64]cancellation.Server
 	failing error
 	gates   map[int64]chan struct{} // reading this server waits for its gate
+	waiting chan struct{}           // has a place for one reading that waits
 	reads   int
 }
 
@@ -341,6 +342,7 @@ func newRack() *rack {
 	twin.ID, twin.Domain, twin.FQDN, twin.PrivateIP = 1234569, "prod.example.com", "db-042.prod.example.com", "10.9.9.9"
 	twin.Tags = []string{"protected"}
 	return &rack{
+		waiting: make(chan struct{}, 1),
 		servers: map[int64]cancellation.Server{db.ID: db, web.ID: web, twin.ID: twin},
 		gates:   make(map[int64]chan struct{}),
 	}
@@ -372,6 +374,10 @@ func (r *rack) Server(ctx context.Context, id int64) (cancellation.Server, error
 	r.reads++
 	r.mu.Unlock()
 	if gate != nil {
+		select {
+		case r.waiting <- struct{}{}:
+		default:
+		}
 		select {
 		case <-gate:
 		case <-ctx.Done():
