@@ -125,6 +125,20 @@ func (a *App) reading(ctx context.Context, view string, meta metadata, as asked,
 	}, nil
 }
 
+// answerTime is how long the answer to a submission may take to Slack. What is shown before it is there is lost: the answer
+// takes its place.
+const answerTime = 500 * time.Millisecond
+
+// answered waits until Slack has the answer to the submission that began the reading, or nobody waits for the reading.
+func (r *listReading) answered() {
+	timer := time.NewTimer(time.Until(r.from))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.over.Done():
+	}
+}
+
 // readAside reads a list in a goroutine of its own: that may take longer than anything else that follows an
 // acknowledgement. However it ends, the view then shows the review, or why there is none with a button to read again;
 // but nothing if nobody waits for it any more.
@@ -194,6 +208,7 @@ func (a *App) readList(ctx context.Context, r *listReading, left int, note strin
 	if err != nil {
 		return fmt.Errorf("storing a list: %w", err)
 	}
+	r.answered()
 	r.shows.Lock()
 	defer r.shows.Unlock()
 	at, meta := a.lists.under.closed(r) // it may be another choice than at the beginning

@@ -181,6 +181,7 @@ type listReading struct {
 	end  context.CancelFunc
 
 	shows *sync.Mutex // held while something is shown for it, so that no answer of Slack's comes after a later one's
+	from  time.Time   // when it may show something: Slack has the answer to the submission by then
 	alone time.Time   // from when no answer to a submission can change the view
 
 	at       displayedView // the newest choice that it has to show
@@ -216,7 +217,7 @@ func (u *underWay) begin(at displayedView, meta metadata, as asked) *listReading
 	r := &listReading{as: as, at: at, meta: meta, shows: new(sync.Mutex)}
 	r.over, r.end = context.WithCancel(context.Background())
 	if at.hash == "" { // begun by a submission: Slack takes its answer for three seconds
-		r.alone = time.Now().Add(3 * time.Second)
+		r.from, r.alone = time.Now().Add(answerTime), time.Now().Add(3*time.Second)
 	}
 	u.views[at.id] = r
 	return r
@@ -353,6 +354,7 @@ func (a *App) progress(ctx context.Context, r *listReading, of int) func(read in
 
 // giveUp ends a reading, and says why.
 func (a *App) giveUp(r *listReading, why string, err error) {
+	r.answered()
 	r.shows.Lock()
 	defer r.shows.Unlock()
 	at, meta := a.lists.under.leave(r)

@@ -227,3 +227,22 @@ func TestLostAnswerLeavesNoListUnshown(t *testing.T) {
 	close(gate)
 	s.waitFor(s.cast.User, "Review: 1 of 2")
 }
+
+// A list of which nothing has to be read is done before Slack has the answer to its submission.
+func TestReviewWaitsForTheSubmissionsAnswer(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, withLists)
+	s.command(s.cast.User, dbName+" "+webName)
+	view := s.top(s.cast.User)
+	begun := time.Now()
+	at := displayedView{id: view.ID, choice: s.app.choices.note(view.ID, "")}
+	r := s.app.lists.under.begin(at, metadata{}, asked{})
+	require.NotNil(t, r)
+	r.answered()
+	assert.GreaterOrEqual(t, time.Since(begun), answerTime, "a review is shown before Slack has the answer, which takes its place")
+	pressed := s.app.lists.under.begin(displayedView{id: view.ID, hash: "h", choice: s.app.choices.note(view.ID, "")}, metadata{}, asked{Names: [2]string{"x"}})
+	require.NotNil(t, pressed)
+	begun = time.Now()
+	pressed.answered()
+	assert.Less(t, time.Since(begun), answerTime, "a press has changed no view")
+}
