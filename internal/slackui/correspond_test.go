@@ -62,8 +62,8 @@ func fieldErrors(t *testing.T, reply receive.Reply) map[string]string {
 func TestFailedTryKeepsTheTypedText(t *testing.T) {
 	t.Parallel()
 	for err, want := range map[error]string{
-		errors.New("disk"):           "Nothing was sent: the bot could not do this now. Try again.",
-		cancellation.ErrPeopleUnread: "Nothing was sent. Slack did not say in time who you are. Try again.",
+		errors.New("disk"):           "This try was not recorded: the bot could not do this now. Send again from this form: it is sent once at most.",
+		cancellation.ErrPeopleUnread: "This try was not recorded. Slack did not say in time who you are. Try again.",
 		cancellation.ErrUnclear:      "We cannot tell whether this was recorded. Send it again from this form: it is sent once at most.",
 	} {
 		f := failing{err: fmt.Errorf("reading: %w", err)}

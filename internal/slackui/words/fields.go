@@ -151,7 +151,7 @@ func (w Writer) LetterFailed(err error) string {
 	case errors.Is(err, cancellation.ErrUnclear):
 		return "We cannot tell whether this was recorded. Send it again from this form: it is sent once at most."
 	case errors.Is(err, cancellation.ErrPeopleUnread):
-		return "Nothing was sent. " + w.PeopleUnread(err)
+		return "This try was not recorded. " + w.PeopleUnread(err)
 	}
-	return "Nothing was sent: the bot could not do this now. Try again. If that fails too, tell " + w.contact() + "."
+	return "This try was not recorded: the bot could not do this now. Send again from this form: it is sent once at most. If that fails too, tell " + w.contact() + "."
 }
