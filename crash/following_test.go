@@ -90,8 +90,8 @@ func (t *trial) tellsTogether(r row, kind string) bool {
 	})
 }
 
-// outlived reports whether what a line tells was not so any more before its message was due: the request has ended, or
-// a later line of the same kind stands beside it.
+// outlived reports whether a line may have been out of date before its message was due: the request has ended, or its
+// thread is told another line of that kind.
 func (r row) outlived(n notice) bool {
 	what, _, _ := strings.Cut(n.kind, "|")
 	return r.state != "filed" || slices.ContainsFunc(r.told, func(other notice) bool {

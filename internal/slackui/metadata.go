@@ -383,7 +383,7 @@ func (d draft) unread() map[int64]review.Read {
 	return reads
 }
 
-// servers are those that were read, or should have been.
+// servers returns the servers of which a read was tried, also those that SoftLayer did not answer.
 func (d draft) servers() (ids []int64) {
 	for _, read := range d.Reads {
 		ids = append(ids, read.Server)
