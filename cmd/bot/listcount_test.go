@@ -22,6 +22,12 @@ func lists(extra ...string) setup {
 	return s
 }
 
+// findsPosts lets the bot read the channel. Else it posts a second message where it was killed in the middle of a post.
+func (s setup) findsPosts() setup {
+	s.slack.Scopes = append(fakeslack.DefaultScopes(), "channels:history", "groups:history")
+	return s
+}
+
 // delivered is what Slack sent of somebody, as far as it says who: a command has the user's id, an
 // interaction the user.
 type delivered struct {

@@ -49,7 +49,7 @@ func (w *world) halfFiled(many int) (ids []int64) {
 }
 
 func TestHalfFiledListOutlivesAKill(t *testing.T) {
-	overSocket(t, lists(), func(t *testing.T, w *world) {
+	overSocket(t, lists().findsPosts(), func(t *testing.T, w *world) {
 		const many = 12
 		ids := w.halfFiled(many)
 		require.NoError(t, w.softlayer.Fault(filing, "slow_after", 1))

@@ -11,7 +11,7 @@ import (
 // the form was sent, and then before a later one each time, until the form was recorded.
 func TestListIsRecordedWholeWhereverKilled(t *testing.T) {
 	t.Parallel()
-	w, disk := onFaultyDisk(t, lists())
+	w, disk := onFaultyDisk(t, lists().findsPosts())
 	ids, names := w.some(50)
 	review := w.pasted(w.cast.User, names, 50)
 	rounds := 0
@@ -43,8 +43,10 @@ func (w *world) killedWhileRecording(disk *faultyDisk, review modal, n int) (rec
 		<-bot.done // the write is not made
 	})
 	ack := w.submit(w.cast.User, review, w.typedCount(review, "50"))
+	called := ""
 	if ack.Error == "" { // it needed fewer writes; what follows needs more
-		require.Equal(w.t, "Recorded", w.top(w.cast.User).Title.Text)
+		called = w.top(w.cast.User).Title.Text
+		require.Contains(w.t, []string{"Recorded", "Not known"}, called, "on a busy machine the commit may take too long")
 	}
 	w.kill()
 	disk.strike(0, nil)
@@ -55,7 +57,7 @@ func (w *world) killedWhileRecording(disk *faultyDisk, review modal, n int) (rec
 		rows += count
 	}
 	assert.Contains(w.t, []int{0, 50}, rows, "killed before write %d: all of the list, or none", n)
-	if ack.Error == "" {
+	if called == "Recorded" {
 		assert.Equal(w.t, 50, rows, "what was called recorded is there")
 	}
 	return rows > 0
