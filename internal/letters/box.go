@@ -136,15 +136,21 @@ func (b *box) room(ctx context.Context, owed []cancellation.OwedNews) (sorted, e
 	if s = b.onceADay(s); len(owed) < mostNews || len(s.atOnce)+len(s.digest) >= mostNews {
 		return s, nil
 	}
-	if owed, err = b.s.o.Ledger.NewsFor(ctx, b.m.Person, mostRead); err != nil {
-		return s, err
-	}
-	if s, err = b.sort(ctx, owed); err != nil {
+	if _, s, err = b.readOn(ctx); err != nil {
 		return s, err
 	}
 	s = b.onceADay(s)
 	s.atOnce, s.digest = s.atOnce[:min(len(s.atOnce), mostNews)], s.digest[:min(len(s.digest), mostNews)]
 	return s, nil
+}
+
+// readOn sorts all that is owed, as far as one look takes it.
+func (b *box) readOn(ctx context.Context) (owed []cancellation.OwedNews, s sorted, err error) {
+	if owed, err = b.s.o.Ledger.NewsFor(ctx, b.m.Person, mostRead); err != nil {
+		return nil, s, err
+	}
+	s, err = b.sort(ctx, owed)
+	return owed, s, err
 }
 
 // digestAt returns when the next digest is sent: in working hours, not on the day of the last one, and
@@ -245,6 +251,9 @@ func (b *box) send(ctx context.Context, as *letter, what []told, s sorted, atOnc
 func (b *box) passOn(ctx context.Context, owed []cancellation.OwedNews) error {
 	b.zone = time.UTC
 	s, err := b.sort(ctx, owed)
+	if err == nil && len(owed) >= mostNews && len(s.atOnce)+len(s.digest)+len(s.over) == 0 { // all of it waits for its day
+		owed, s, err = b.readOn(ctx)
+	}
 	if err != nil {
 		return err
 	}
@@ -262,7 +271,7 @@ func (b *box) passOn(ctx context.Context, owed []cancellation.OwedNews) error {
 	}
 	b.s.o.Log.Info("passed on the news of a person who cannot be reached", "news", len(s.over))
 	due := b.atLatest(s.wait)
-	if len(owed) == mostNews && len(s.over) > 0 { // there may be more
+	if len(owed) >= mostNews && len(s.over) > 0 { // there may be more
 		due = b.now
 	}
 	return b.keep(ctx, due, s.over)

@@ -310,6 +310,37 @@ func TestAllNewsOfALeaverIsPassedOn(t *testing.T) {
 	})
 }
 
+func TestLeaversNewsIsNotHiddenByRemindersOfLaterDays(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		left := true
+		w.approver = w.cast.Approver
+		w.file(1, monday.AddDate(0, 0, 40))
+		w.file(2, monday.AddDate(0, 0, 40))
+		w.runs(time.Minute)
+		require.NoError(t, w.slack.PatchUser(w.cast.Requester, fakeslack.UserPatch{Deleted: &left}))
+		time.Sleep(2 * time.Minute) // what was read of them is too old
+		last, _ := w.request(1).LastCall()
+		at := last.Format(time.RFC3339)
+		var later []cancellation.News
+		for update := range 210 {
+			later = append(later, cancellation.News{To: w.cast.Requester, Kind: cancellation.NewsEnds, Detail: cancellation.Line{Now: at, Update: int64(update)}.EndsDetail()})
+		}
+		require.NoError(t, w.store.OweNews(t.Context(), w.request(1).ID, later))
+		w.owes(cancellation.NewsStaff, w.cast.Requester, 2)
+		w.sends(w.announcer, time.Minute)
+		owed, err := w.store.NewsFor(t.Context(), w.cast.Requester, 1000)
+		require.NoError(t, err)
+		for _, n := range owed {
+			assert.Equal(t, cancellation.NewsEnds, n.Kind, "the rest waits for its day")
+		}
+		assert.GreaterOrEqual(t, len(owed), 210)
+		passed, err := w.store.NewsFor(t.Context(), w.cast.Approver, 1000)
+		require.NoError(t, err)
+		require.Len(t, passed, 1)
+		assert.Equal(t, w.request(2).ID, passed[0].Request)
+	})
+}
+
 func TestLostAnswerPostsNoSecondLetter(t *testing.T) {
 	for name, c := range map[string]struct {
 		history bool
