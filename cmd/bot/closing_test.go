@@ -199,6 +199,11 @@ func TestReportListsClosingPlaces(t *testing.T) {
 		assert.Regexp(t, fmt.Sprintf(`(?m)^fra02 +no +2099-06-10 +\d+ +%d +%d +1 +%d +%s`, all.servers, all.asked, all.rest, all.fee), said)
 		assert.Regexp(t, `(?m)^dal13\.pod01 +yes +no date set `, said)
 		assert.Empty(t, w.broken())
+
+		require.NoError(t, w.softlayer.Fault("SoftLayer_Network_Pod/getAllObjects", "html", 100))
+		code, said = w.ends([]string{"report", "--closing"})
+		assert.Equal(t, exitFailed, code, said)
+		assert.Contains(t, said, "reading SoftLayer's pods", "without them, places would be missing")
 	})
 }
 

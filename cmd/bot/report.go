@@ -255,16 +255,7 @@ func (v *vendors) readClosing(ctx context.Context, cfg config, journal *store.St
 	if !found {
 		return closing.Board{}, errors.New("the bot has kept no list of all servers yet; run this again when it has read them")
 	}
-	board, err := closing.New(closingOptions(cfg, v, journal, all, log)).Whole(ctx)
-	return board, errors.Join(err, gapOf(board))
-}
-
-// gapOf is an error if a board lacks something: without it, a place would be missing.
-func gapOf(b closing.Board) error {
-	if !b.Gap {
-		return nil
-	}
-	return errors.New("SoftLayer's pods, or the bot's list of servers, could not be read: places would be missing; run this again when the bot has read them")
+	return closing.New(closingOptions(cfg, v, journal, all, log)).Whole(ctx)
 }
 
 func printClosingRows(out io.Writer, b closing.Board, as form) error {

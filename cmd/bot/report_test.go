@@ -15,7 +15,6 @@ import (
 
 	"cancel-server/internal/billed"
 	"cancel-server/internal/cancellation"
-	"cancel-server/internal/closing"
 	"cancel-server/internal/fakeslack"
 	"cancel-server/internal/report"
 	"cancel-server/internal/slackui/slacktest"
@@ -202,10 +201,4 @@ func TestReportCountsWhatIsGone(t *testing.T) {
 func amountOf(given string) (string, bool) {
 	fee := cancellation.Server{Billing: &cancellation.Billing{MonthlyTotal: given}}.MonthlyFee()
 	return fee, fee != ""
-}
-
-func TestBoardWithAGapIsAnError(t *testing.T) {
-	t.Parallel()
-	require.NoError(t, gapOf(closing.Board{}))
-	require.ErrorContains(t, gapOf(closing.Board{Gap: true}), "could not be read")
 }

@@ -2,6 +2,7 @@ package closing
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"log/slog"
 	"maps"
@@ -241,7 +242,7 @@ func (w *Watch) For(ctx context.Context, policy *authz.Policy, who authz.Princip
 }
 
 // Whole reads SoftLayer and returns what the whole account sees, also the places without a server. It
-// waits for no rate of its own, and needs no tags.
+// waits for no rate of its own, and needs no tags. A board with a gap is an error: places would be missing.
 func (w *Watch) Whole(ctx context.Context) (Board, error) {
 	atOnce := func(ctx context.Context) error { return ctx.Err() }
 	if err := w.readPods(ctx, atOnce); err != nil {
@@ -254,7 +255,11 @@ func (w *Watch) Whole(ctx context.Context) (Board, error) {
 	if err != nil {
 		return Board{}, err
 	}
-	return w.board(ctx, now, false, everything)
+	b, err := w.board(ctx, now, false, everything)
+	if err == nil && b.Gap {
+		err = errors.New("SoftLayer's pods, or the bot's list of servers, could not be read: places would be missing; run this again when the bot has read them")
+	}
+	return b, err
 }
 
 // board counts what sees lets somebody see. byTags says that this depends on tags.

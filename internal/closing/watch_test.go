@@ -247,6 +247,8 @@ func TestIncompleteListShowsNothing(t *testing.T) {
 	b := whole(t, w)
 	assert.True(t, b.Gap)
 	assert.Empty(t, b.Places)
+	_, err := w.Whole(t.Context())
+	require.ErrorContains(t, err, "places would be missing")
 }
 
 func TestWholeBoardReadsAllCostsFirst(t *testing.T) {
