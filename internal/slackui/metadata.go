@@ -25,7 +25,7 @@ import (
 const maxMetadata = 3000
 
 const (
-	sealVersion = "1p" // of the sealed form
+	sealVersion = "1q" // of the sealed form
 	macSize     = 16   // bytes of HMAC-SHA256 that are kept: 128 bits
 )
 
@@ -100,7 +100,7 @@ func (m metadata) boxed(d draft, rows []review.Row) metadata {
 		if boxes[id] {
 			stays = !slices.Contains(m.Ticked, id)
 		}
-		if stays && len(unticked) < cancellation.MostRows { // private_metadata is short
+		if stays && len(unticked) < cancellation.MostRows { // private_metadata is short: of more, the rest comes back ticked
 			unticked = append(unticked, id)
 		}
 	}
