@@ -248,7 +248,7 @@ func TestCorrectedTextIsNotCalledRecorded(t *testing.T) {
 
 		w.sends(w.cast.User, form, typed("It is in use."))
 		shown := w.top(w.cast.User)
-		assert.True(t, hasAll(shown.text(w), []string{"This earlier version was recorded:", "“It is not in use.”", "Your changes were not.", "You wrote:"}), shown.text(w))
+		assert.True(t, hasAll(shown.text(w), []string{"This earlier version was recorded:", "“It is not in use.”", "Your changes since then were not recorded.", "You wrote:"}), shown.text(w))
 		assert.NotContains(t, shown.text(w), "on its way")
 		assert.Len(t, w.written(w.server), 1)
 		assert.Equal(t, map[string]int{"sent": 1}, w.texts())

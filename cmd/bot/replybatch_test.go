@@ -220,7 +220,7 @@ func TestCorrectedFormForAListSendsNothingMore(t *testing.T) {
 
 		w.sends(w.cast.User, form, onlyFirst(form, 3, "Contract 8."))
 		said := w.top(w.cast.User).text(w)
-		assert.True(t, hasAll(said, []string{"This earlier version was recorded:", "“Contract 7.”", "Your changes were not.", "You wrote:", "Contract 8.", "Not sent: " + w.fqdn(ids[2]) + ": it was not recorded. See its ticket."}), said)
+		assert.True(t, hasAll(said, []string{"This earlier version was recorded:", "“Contract 7.”", "Your changes since then were not recorded.", "You wrote:", "Contract 8.", "Not sent: " + w.fqdn(ids[2]) + ": it was not recorded. See its ticket."}), said)
 		assert.Len(t, w.writes(), 2, "a form sends nothing twice")
 		assert.Empty(t, w.written(ids[2]))
 		assert.Equal(t, map[string]int{"sent": 2}, w.texts())

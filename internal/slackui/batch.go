@@ -340,8 +340,8 @@ func (d draft) stale(now time.Time) bool {
 	return slices.ContainsFunc(d.Reads, func(r draftRead) bool { return r.Card != nil && !r.Card.Fresh(now) })
 }
 
-// review puts together what the review shows of a list, or returns errStale. Each server that can be asked for alone has a box. Those that
-// are ticked are then judged together, because a policy may count them.
+// review puts together what the review shows of a list, or returns errStale. Each server that can be asked for alone has
+// a box. Those that are ticked are then judged together, because a policy may count them.
 func (a *App) review(ctx context.Context, meta metadata, d draft) (shown words.Review, err error) {
 	in := review.Input{List: d.List, Reads: d.unread(), Ticked: d.queried()}
 	if in.Now, err = a.desk.Now(ctx); err != nil {

@@ -323,7 +323,7 @@ func (a *App) showRead(ctx context.Context, r *listReading, read, of int) (gone 
 func (a *App) showStillRead(ctx context.Context, view, hash string) {
 	r, is := a.lists.under.of(view)
 	sealed, err := a.sealer.seal(ctx, r.meta)
-	if !is || hash == "" || err != nil || !r.shows.TryLock() { // what is being shown answers the press
+	if !is || hash == "" || err != nil || !r.shows.TryLock() { // what is being shown, or the next progress, answers the press
 		return
 	}
 	defer r.shows.Unlock()

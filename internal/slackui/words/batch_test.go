@@ -367,9 +367,11 @@ func TestFullDayIsSaidWithItsEnd(t *testing.T) {
 	t.Parallel()
 	list, err := serverlist.Parse("db-042", "")
 	require.NoError(t, err)
-	for _, said := range []string{FewerLeft(0), ListProblem(list, nil, 50, 0)} {
+	query, err := serverlist.Parse("tag:old", "")
+	require.NoError(t, err)
+	for _, said := range []string{FewerLeft(0), ListProblem(list, nil, 50, 0), ListProblem(query, nil, 50, 0)} {
 		assert.Equal(t, DayFull, said)
 	}
 	assert.Equal(t, "You can ask for 3 more today. Leave some out.", FewerLeft(3))
-	assert.Contains(t, flat(testWords().chosenLines(Review{})...), "Nothing on this list can be asked for.")
+	assert.Contains(t, flat(testWords().chosenLines(Review{})...), "Nothing on this list can be asked for now.")
 }

@@ -354,7 +354,7 @@ func (w Writer) chosenLines(v Review) (lines []line) {
 	case len(v.Together) > 0:
 		return w.togetherLines(v)
 	case len(v.Rows) == 0:
-		return []line{sentence("Nothing on this list can be asked for.")}
+		return []line{sentence("Nothing on this list can be asked for now. The lines above say why.")}
 	case len(r.Rest) == 0:
 		return []line{sentence("Nothing is chosen yet.")}
 	}

@@ -256,8 +256,7 @@ func (w Writer) StopAskedAlready(u correspondence.Update, r cancellation.Request
 	return notice("Not sent", block("", append(line{bold("Nothing of yours was sent. ")}, said...), sentence(more)))
 }
 
-// RecordedBefore says that an earlier version of a text was recorded, and nothing else. It shows what was typed since, so
-// that it can be copied.
+// RecordedBefore says that only an earlier version of a text was recorded, and shows what was typed since, to be copied.
 func RecordedBefore(u correspondence.Update, typed string) View {
 	lines := append(recordedBefore(u.Text), sentence("The request's thread says what comes of it. To write more, press the button Reply there."))
 	return notice("Recorded before", append([]slack.Block{block("", lines...)}, youWrote(typed)...)...)
@@ -268,7 +267,11 @@ const maxEarlier = 500
 
 // recordedBefore says which version of a form was recorded, and that what was changed since was not.
 func recordedBefore(earlier string) []line {
-	return []line{{bold("This earlier version was recorded:")}, sentence("“" + inert(earlier, maxEarlier) + "”"), {bold("Your changes were not.")}}
+	says, quote := "This earlier version was recorded:", inert(earlier, maxEarlier)
+	if quote != inert(earlier, correspondence.MaxText) {
+		says = "An earlier version was recorded. It begins:"
+	}
+	return []line{{bold(says)}, sentence("“" + quote + "”"), {bold("Your changes since then were not recorded.")}}
 }
 
 // youWrote shows what a person typed, so that they can copy it; nothing if there is nothing to see in it.

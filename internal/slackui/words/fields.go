@@ -113,7 +113,7 @@ func ListProblem(l serverlist.List, err error, most, left int) string {
 		return "Name at least one server."
 	case len(l.Queries) > mostQueries:
 		return fmt.Sprintf("%d queries (tag:, dc:, pod: and closing:) are too many: one form takes %d.", len(l.Queries), mostQueries)
-	case left <= 0 && len(l.Entries) > 0:
+	case left <= 0:
 		return DayFull
 	case len(l.Entries) > min(most, left):
 		return fmt.Sprintf("%d names are too many: one form takes %d, and you can ask for %d more today.", len(l.Entries), most, left)

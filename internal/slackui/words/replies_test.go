@@ -342,8 +342,10 @@ func TestTextThatWasNotSentCanBeCopied(t *testing.T) {
 	} {
 		_, err := judge.Open(view)
 		require.NoError(t, err, name)
-		assert.Regexp(t, `(?s)This earlier version was recorded:\n“Contract 7\..*”\nYour changes were not\..*You wrote:(Contract 8\.|😀)`, textOf(t, view), name)
+		assert.Regexp(t, `(?s)This earlier version was recorded:\n“Contract 7\..*”\nYour changes since then were not recorded\..*You wrote:(Contract 8\.|😀)`, textOf(t, view), name)
 	}
+	changed.Earlier = long
+	assert.Regexp(t, "An earlier version was recorded. It begins:\n“(😀)+…”\n", textOf(t, w.BatchReplied(changed, "Contract 8.")), "more than is quoted")
 	assert.NotContains(t, textOf(t, w.BatchReplied(news, " \u202e\n")), "You wrote")
 	assert.NotContains(t, textOf(t, w.BatchReplied(answered(correspondence.Taken), long)), "You wrote", "all of it is on the way")
 }
