@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"regexp"
 	"testing"
 
 	"github.com/slack-go/slack"
@@ -71,7 +72,8 @@ func FuzzAnswer(f *testing.F) {
 		for name, call := range reads {
 			err := call(t.Context(), asking(t, body))
 			if err == nil {
-				assert.True(t, fine, "%s: %q is taken for an answer", name, body)
+				walked := name == "a view" && !json.Valid(body) && saysOK.Match(body)
+				assert.True(t, fine || walked, "%s: %q is taken for an answer", name, body)
 				continue
 			}
 			if !bytes.Contains(body, []byte("planted")) {
@@ -80,6 +82,9 @@ func FuzzAnswer(f *testing.F) {
 		}
 	})
 }
+
+// saysOK finds ok in the answer to a view's call, of which the client decodes nothing else: the rest may be no JSON.
+var saysOK = regexp.MustCompile(`"ok"[ \t\r\n]*:[ \t\r\n]*true`)
 
 // twofold reports whether an answer may say ok or its error twice, or in other letters: which of them counts, JSON
 // leaves open, and Slack writes neither.
