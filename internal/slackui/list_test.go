@@ -49,13 +49,22 @@ func (s *stage) sendsList() (gate chan struct{}) {
 	return gate
 }
 
-// reviewed is the review of a list of two servers.
-func (s *stage) reviewed() fakeslack.View {
-	s.t.Helper()
+// reviewed is a stage on which somebody looks at the review of a list of two servers.
+func reviewed(t *testing.T) (s *stage, review fakeslack.View) {
+	t.Helper()
+	s = newStage(t, withLists)
 	close(s.sendsList())
-	review := s.waitFor(s.cast.User, "Review: 2 of 2")
+	review = s.waitFor(s.cast.User, "Review: 2 of 2")
 	s.freed("the reading does not end") // Slack shows the review before the bot hears of it
-	return review
+	return s, review
+}
+
+// oldReview is one whose servers are read again at the next press, once the gate is closed.
+func oldReview(t *testing.T) (s *stage, review fakeslack.View, gate chan struct{}) {
+	t.Helper()
+	s, review = reviewed(t)
+	s.advance(16 * time.Minute)
+	return s, review, s.held()
 }
 
 // held keeps servers from being read until it is closed.
@@ -97,10 +106,7 @@ func (s *stage) readsOn() {
 
 func TestOldReviewIsReadByOneReading(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, withLists)
-	review := s.reviewed()
-	s.advance(16 * time.Minute)
-	gate := s.held()
+	s, review, gate := oldReview(t)
 	for press := range 12 {
 		s.acts(s.ticks(review, press, db, web))
 		assert.Contains(t, slacktest.TextOf(s.top(s.cast.User).View), "Nothing has been asked yet.", "the review stays on screen while it is read again")
@@ -123,10 +129,7 @@ func TestClosedReviewIsReadNoLonger(t *testing.T) {
 
 func TestEditedListIsReadNoLonger(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, withLists)
-	review := s.reviewed()
-	s.advance(16 * time.Minute)
-	s.held()
+	s, review, _ := oldReview(t)
 	s.acts(s.ticks(review, 1, db))
 	edit := s.ticks(review, 2, db)
 	edit.Action.ActionID = words.EditAction
@@ -243,8 +246,7 @@ func TestListThatIsForgottenSaysSo(t *testing.T) {
 
 func TestClosedListOutlivesAPassingError(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, withLists)
-	review := s.reviewed()
+	s, review := reviewed(t)
 	kept := s.app.sealer.cards
 	for what, says := range map[CardStore]string{
 		awayCardStore{kept}:  "The list could not be read. Press Continue again in a minute.",

@@ -37,10 +37,7 @@ func (s *stage) sendsReview(view fakeslack.View, typed string, servers ...int64)
 
 func TestChangedOldReviewIsReadAgain(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, withLists)
-	review := s.reviewed()
-	s.advance(16 * time.Minute)
-	gate := s.held()
+	s, review, gate := oldReview(t)
 	answer := s.sendsReview(review, "2 servers", web)
 	assert.Equal(t, "update", answer["response_action"])
 	assert.Contains(t, fmt.Sprint(answer), "Looking up the servers", "rows whose card is old are left out in silence")
@@ -51,10 +48,7 @@ func TestChangedOldReviewIsReadAgain(t *testing.T) {
 
 func TestOldReviewSentDuringItsReadingIsShown(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, withLists)
-	review := s.reviewed()
-	s.advance(16 * time.Minute)
-	gate := s.held()
+	s, review, gate := oldReview(t)
 	tick := s.ticks(review, 1, web)
 	s.acts(tick)
 	sent := receive.Interaction{Kind: receive.ViewSubmission, Team: tick.Team, User: tick.User, View: tick.View}
@@ -66,8 +60,7 @@ func TestOldReviewSentDuringItsReadingIsShown(t *testing.T) {
 
 func TestPassingErrorKeepsASentReview(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, withLists)
-	review := s.reviewed()
+	s, review := reviewed(t)
 	kept, clock := s.app.sealer.cards, s.desk.Clock
 	says := map[string]any{countBlock(review): s.app.words.NotWritten()}
 	s.app.sealer.cards = awayCardStore{kept}
@@ -89,8 +82,7 @@ func (awayClock) Now(context.Context) (time.Time, error) {
 
 func TestSentListThatIsForgottenSaysSo(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, withLists)
-	review := s.reviewed()
+	s, review := reviewed(t)
 	s.app.sealer.cards = emptyCardStore{s.app.sealer.cards}
 	answer := s.sendsReview(review, "2 servers", db, web)
 	assert.Equal(t, "update", answer["response_action"])
@@ -99,10 +91,7 @@ func TestSentListThatIsForgottenSaysSo(t *testing.T) {
 
 func TestUntickedServerStaysUntickedAfterErrors(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, withLists)
-	review := s.reviewed()
-	s.advance(16 * time.Minute)
-	gate := s.held()
+	s, review, gate := oldReview(t)
 	s.acts(s.ticks(review, 1, web))
 	kept := s.app.sealer.cards
 	s.app.sealer.cards = fullCardStore{kept}
@@ -117,10 +106,7 @@ func TestUntickedServerStaysUntickedAfterErrors(t *testing.T) {
 
 func TestForgottenListTicksNothingThatWasUnticked(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, withLists)
-	review := s.reviewed()
-	s.advance(16 * time.Minute)
-	gate := s.held()
+	s, review, gate := oldReview(t)
 	s.acts(s.ticks(review, 1, web))
 	s.app.sealer.cards = emptyCardStore{s.app.sealer.cards}
 	close(gate)
@@ -130,8 +116,8 @@ func TestForgottenListTicksNothingThatWasUnticked(t *testing.T) {
 func TestPressThatFailsIsAnswered(t *testing.T) {
 	t.Parallel()
 	for _, action := range []string{words.RowsAction, words.EditAction, words.GroupAction} {
-		s := newStage(t, withLists)
-		press := s.ticks(s.reviewed(), 1, web)
+		s, review := reviewed(t)
+		press := s.ticks(review, 1, web)
 		press.Action.ActionID = action
 		kept := s.app.sealer.cards
 		s.app.sealer.cards = awayCardStore{kept}
@@ -145,8 +131,8 @@ func TestPressThatFailsIsAnswered(t *testing.T) {
 
 func TestPressThatCannotBeShownIsAnswered(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, withLists)
-	press, clock := s.ticks(s.reviewed(), 1, web), s.desk.Clock
+	s, review := reviewed(t)
+	press, clock := s.ticks(review, 1, web), s.desk.Clock
 	s.desk.Clock = awayClock{}
 	s.acts(press)
 	require.Contains(t, string(s.top(s.cast.User).View), words.ListFailed)
@@ -157,10 +143,7 @@ func TestPressThatCannotBeShownIsAnswered(t *testing.T) {
 
 func TestFailedPressDuringAReadingIsAnswered(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, withLists)
-	review := s.reviewed()
-	s.advance(16 * time.Minute)
-	gate := s.held()
+	s, review, gate := oldReview(t)
 	s.acts(s.ticks(review, 1, db))
 	kept := s.app.sealer.cards
 	s.app.sealer.cards = awayCardStore{kept}
@@ -175,8 +158,8 @@ func TestFailedPressDuringAReadingIsAnswered(t *testing.T) {
 
 func TestPressInAForgottenListSaysSo(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, withLists)
-	press := s.ticks(s.reviewed(), 1, web)
+	s, review := reviewed(t)
+	press := s.ticks(review, 1, web)
 	s.app.sealer.cards = emptyCardStore{s.app.sealer.cards}
 	s.acts(press)
 	assert.Contains(t, string(s.top(s.cast.User).View), words.ListForgotten)
@@ -184,10 +167,7 @@ func TestPressInAForgottenListSaysSo(t *testing.T) {
 
 func TestLatePressInAnEditedListReadsNothing(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, withLists)
-	review := s.reviewed()
-	s.advance(16 * time.Minute)
-	s.held()
+	s, review, _ := oldReview(t)
 	_, late := s.app.Interaction(t.Context(), s.ticks(review, 1, db))
 	edit := s.ticks(review, 2, db)
 	edit.Action.ActionID = words.EditAction
@@ -200,10 +180,7 @@ func TestLatePressInAnEditedListReadsNothing(t *testing.T) {
 
 func TestReadingLeavesWhatAnotherProcessShows(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, withLists)
-	review := s.reviewed()
-	s.advance(16 * time.Minute)
-	gate := s.held()
+	s, review, gate := oldReview(t)
 	s.acts(s.ticks(review, 1, db, web))
 	_, err := s.app.web.UpdateView(t.Context(), review.ID, "", words.ListStands("Another process shows this.", "sealed"))
 	require.NoError(t, err)
@@ -214,10 +191,7 @@ func TestReadingLeavesWhatAnotherProcessShows(t *testing.T) {
 
 func TestLostAnswerLeavesNoListUnshown(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, withLists)
-	review := s.reviewed()
-	s.advance(16 * time.Minute)
-	gate := s.held()
+	s, review, gate := oldReview(t)
 	s.acts(s.ticks(review, 1, web))
 	require.NoError(t, s.slack.Fault("views.update", fakeslack.FaultDropAfter, 1))
 	before := s.count("views.update")

@@ -132,8 +132,7 @@ func TestServersThatHadNoBoxStartTicked(t *testing.T) {
 
 func TestServerThatLosesItsBoxStaysUnticked(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, withLists)
-	s.reviewed()
+	s, _ := reviewed(t)
 	ack, err := s.slack.Act(t.Context(), fakeslack.Action{
 		User: s.cast.User, View: s.top(s.cast.User).ID, BlockID: words.RowsBlock + "0", ActionID: words.RowsAction,
 		SelectedOptions: []map[string]any{option(db)},
