@@ -44,7 +44,7 @@ func cutIDs(view []byte) []byte {
 // wordless reports whether an answer says that a call failed without saying how.
 // slack-go would take that for success.
 func wordless(answer []byte) bool {
-	if string(bytes.TrimSpace(answer)) == "null" { // decodes into anything, and says nothing
+	if bytes.HasPrefix(bytes.TrimSpace(answer), []byte("null")) { // decodes into anything, and says nothing; a decoder reads no further
 		return true
 	}
 	succeeded, worded := false, false
