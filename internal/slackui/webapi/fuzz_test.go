@@ -68,7 +68,7 @@ func FuzzAnswer(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var says struct{ OK bool }
-		fine := json.Unmarshal(body, &says) == nil && says.OK || twofold(body)
+		fine := json.NewDecoder(bytes.NewReader(body)).Decode(&says) == nil && says.OK || twofold(body) // slack-go reads no further either
 		for name, call := range reads {
 			err := call(t.Context(), asking(t, body))
 			if err == nil {
