@@ -3,6 +3,7 @@ package webapi
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 )
 
 // The answer of views.open, views.update and views.push repeats the whole view, and
@@ -54,7 +55,7 @@ func wordless(answer []byte) bool {
 			succeeded = string(value) == "true"
 		case `"error"`:
 			var word string
-			worded = json.Unmarshal(value, &word) == nil && word != ""
+			worded = json.Unmarshal(value, &word) == nil && strings.TrimSpace(word) != ""
 		}
 	})
 	return isObject && !succeeded && !worded
