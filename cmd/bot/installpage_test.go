@@ -74,7 +74,11 @@ func (n *newcomer) types(line string) {
 		n.asks()
 	case strings.HasPrefix(line, "bot "):
 		n.commands++
-		_, n.said = n.ends(strings.Fields(line)[1:], n.shell()...)
+		var code int
+		code, n.said = n.ends(strings.Fields(line)[1:], n.shell()...)
+		if n.set["NOTIFY_CHANNEL"] != "" { // the last setting
+			assert.Equal(n.t, exitDone, code, "no line says FAIL: %s: %s", line, n.said)
+		}
 	}
 }
 
