@@ -310,7 +310,7 @@ func TestAllNewsOfALeaverIsPassedOn(t *testing.T) {
 	})
 }
 
-func TestLeaversNewsIsNotHiddenByRemindersOfLaterDays(t *testing.T) {
+func TestRemindersHideNoNewsOfALeaver(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		left := true
 		w.approver = w.cast.Approver
