@@ -31,16 +31,20 @@ func (w Writer) Batch(kind cancellation.NoticeKind, b cancellation.Batch, rows [
 	lead := rows[0]
 	waiting := inStates(rows, cancellation.Pending)
 	var lines []line
-	if asksToApprove := kind == cancellation.BatchCard || kind.Recipient() != "" && kind.Recipient() != lead.Submission.By.ID; asksToApprove && len(waiting) > 0 {
-		lines = append(lines, w.batchQuestion(lead, waiting)...)
-	} else {
-		lines = append(lines, head(batchState(b, rows)), askedFor(lead))
+	asksToApprove := kind == cancellation.BatchCard || kind.Recipient() != "" && kind.Recipient() != lead.Submission.By.ID
+	switch {
+	case len(waiting) == 0:
+		lines = []line{head(batchState(b, rows)), askedFor(lead)}
+	case asksToApprove:
+		lines = batchQuestion(fmt.Sprintf("Approve %s?", cancellations(len(waiting))), lead, waiting)
+	default:
+		lines = batchQuestion(batchState(b, rows), lead, waiting)
 	}
 	lines = append(lines, w.batchLines(b, rows, waiting)...)
 	if kind.Recipient() == lead.Submission.By.ID && len(waiting) > 0 {
 		lines = append(lines, sentence("Nobody who may approve could be shown this list yet, or nobody for some of its servers. The bot keeps trying. To help, invite the bot to the channel where you asked."))
 	}
-	lines = append(lines, sentence(serverNames(rows, maxNames)))
+	lines = append(lines, serverList(rows, maxNames, w.linkedName))
 	lines = append(append(lines, w.outcomes(rows)...), sentence(footText(lead)))
 	m := message(lines...)
 	if len(waiting) > 0 {
@@ -56,12 +60,20 @@ func (w Writer) BatchEnd(b cancellation.Batch, rows []cancellation.Request) Mess
 	return message(append(lines, sentence(footText(rows[0])))...)
 }
 
-// batchQuestion asks approvers for a whole list.
-func (w Writer) batchQuestion(lead cancellation.Request, waiting []cancellation.Request) []line {
-	cost := monthlyOf(waiting)
+// linkedName is a server's name, which leads to its ticket if it has one.
+func (w Writer) linkedName(r cancellation.Request) run {
+	name := run{text: ServerName(r), brief: true}
+	if r.Ticket.ID != 0 {
+		name.url = w.ticketURL(r.Ticket)
+	}
+	return name
+}
+
+// batchQuestion asks approvers for a whole list: what waits of it costs so much a month, and is not needed for this reason.
+func batchQuestion(asks string, lead cancellation.Request, waiting []cancellation.Request) []line {
 	return []line{
-		head(fmt.Sprintf("Approve %s?", cancellations(len(waiting)))),
-		{plain("Asked by "), person(lead.Submission.By.ID, lead.Submission.By.Name), plain(": "), bold(cost), plain(". Reason: " + displayed(lead.Submission.Reason) + ".")},
+		head(asks),
+		{plain("Asked by "), person(lead.Submission.By.ID, lead.Submission.By.Name), plain(": "), bold(monthlyOf(waiting)), plain(". Reason: " + displayed(lead.Submission.Reason) + ".")},
 		sentence("“" + Cut(public(lead.Submission.Content), 500) + "”"),
 	}
 }
@@ -78,10 +90,10 @@ func (w Writer) batchLines(b cancellation.Batch, rows, waiting []cancellation.Re
 		lines = append(lines, sentence(ends))
 	}
 	if len(waiting) > 0 {
+		lines = append(lines, sentence("Nothing is filed for "+oneOrMore(len(waiting), "it", "them")+"."))
 		if warned := warnedOf(waiting); warned != "" {
 			lines = append(lines, sentence("⚠ "+warned))
 		}
-		lines = append(lines, sentence("Nothing is filed for "+oneOrMore(len(waiting), "it", "them")+"."))
 		if n := len(waitingAgain(waiting)); n > 0 {
 			lines = append(lines, sentence(fmt.Sprintf("%d %s again: some approvals no longer count, or more are needed.", n, waitOrWaits(n))))
 		}
@@ -205,13 +217,17 @@ func endsOf(rows []cancellation.Request) string {
 	return ""
 }
 
-// warnedOf counts the servers that have a warning.
+// warnedOf names the servers that have a warning, each with its warnings.
 func warnedOf(rows []cancellation.Request) string {
 	warned := slices.DeleteFunc(slices.Clone(rows), func(r cancellation.Request) bool { return len(warnings(r.Submission.Card)) == 0 })
 	if len(warned) == 0 {
 		return ""
 	}
-	return "Confirmed with a warning: " + serverNames(warned, maxNames)
+	return "Confirmed with a warning: " + serverList(warned, maxNames, warnedName).text()
+}
+
+func warnedName(r cancellation.Request) run {
+	return plain(ServerName(r) + " (" + strings.ReplaceAll(strings.Join(warnings(r.Submission.Card), ", "), "-", " ") + ")")
 }
 
 // votes says who approved how many, and what waits for others.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/slack-go/slack"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -160,6 +161,28 @@ func aReview(rows []cancellation.Request) Review {
 			Rest: kept[:2], Read: 12, Of: 12, Sum: "825.00", Known: 2, Digest: "d0d0", Ends: review.EndsOf([]cancellation.End{rows[3].End()}),
 		},
 	}
+}
+
+func TestWarningsOfAListAreReadWhole(t *testing.T) {
+	t.Parallel()
+	b, rows := aBatch(cancellation.Pending, cancellation.Pending)
+	card := &rows[1].Submission.Card
+	s := &card.Server
+	s.ID, s.Gateway, s.GatewayName, s.PartnersKnown, s.Partners = 1234567, true, "gw-fra02-01", true, []string{"mail-018"}
+	s.ProvisionDate = card.ReadAt.AddDate(0, 0, -1).Format(time.RFC3339)
+	s.LastTransaction, s.LastTransactionAt = "OS Reload", s.ProvisionDate
+	assert.Equal(t, "⚠ id 1234567 · fra04 · 412.50 USD a month · ends Tue 1 Dec 2026", cardFacts(*card, card.End()), "no fact of a row with a warning is cut off")
+
+	asks := Review{}.boxes(WarnedBlock, "Tick:", []review.Row{{Verdict: cancellation.RowVerdict{Card: *card}}})
+	approves := testWords().BatchApproveForm(b, rows, nil).Blocks.BlockSet
+	for name, shown := range map[string][]slack.Block{"who asks": asks[:1], "who approves": approves[:1]} {
+		text := textOf(t, View{Blocks: slack.Blocks{BlockSet: shown}})
+		assert.NotContains(t, text, "web-00.example.com", name)
+		for _, words := range []string{"web-01.example.com", "Member of gateway gw-fra02-01; its partner mail-018 stays.", "Ordered less than a week ago.", "Its last transaction was OS Reload"} {
+			assert.Contains(t, text, words, "%s reads all before the box", name)
+		}
+	}
+	assert.Contains(t, testWords().Batch(cancellation.BatchResult, b, rows).Text, "Confirmed with a warning: web-01.example.com (gateway member, recent transaction, recently provisioned).")
 }
 
 // tooManyTogether is a review whose servers a policy refuses, some because of how many are ticked and one because nobody

@@ -72,6 +72,9 @@ func (w Writer) BatchApproveForm(b cancellation.Batch, mine, others []cancellati
 		lines = append(lines, sentence(ends))
 	}
 	lines = append(lines, sentence(wipedWords(len(mine))))
+	for _, r := range mine {
+		lines = append(lines, warningLines(r.Submission.Card)...)
+	}
 	if len(others) > 0 {
 		lines = append(lines, sentence(fmt.Sprintf("%d more%s %s for somebody else's approval.", len(others), sitesOf(others), waitOrWaits(len(others)))))
 	}
@@ -84,7 +87,7 @@ func (w Writer) BatchApproveForm(b cancellation.Batch, mine, others []cancellati
 		}
 		blocks = append(blocks, leaveOutInput(first, label, some))
 	}
-	why := whyInput("Why are these left out?").(*slack.InputBlock)
+	why := whyInput("If you tick any: why?").(*slack.InputBlock)
 	blocks = append(blocks, why.WithOptional(true))
 	return View{
 		Type: slack.VTModal, CallbackID: BatchApproveCallback, PrivateMetadata: batchAs(b, mine),
@@ -123,8 +126,8 @@ func cardFacts(c cancellation.Card, end cancellation.End) string {
 		parts = append(parts, "ends "+day(end.Date))
 	}
 	text := strings.Join(parts, " · ")
-	if found := warnings(c); len(found) > 0 {
-		text = "⚠ " + strings.ReplaceAll(found[0], "-", " ") + " · " + text
+	if len(warnings(c)) > 0 { // warningLines has them
+		text = "⚠ " + text
 	}
 	return Cut(text, maxOptionText)
 }

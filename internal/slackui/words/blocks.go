@@ -20,6 +20,7 @@ type run struct {
 	text  string
 	bold  bool
 	url   string // text is a link to it
+	brief bool   // the top-level text has no link
 	user  string // a mention of this Slack user; text is their name
 	group string // a mention of this Slack user group
 }
@@ -115,7 +116,7 @@ func (r run) flat() string {
 		return "<@" + r.user + ">"
 	case r.group != "":
 		return "<!subteam^" + r.group + ">"
-	case r.url != "":
+	case r.url != "" && !r.brief:
 		return "<" + strings.NewReplacer("&", "&amp;", "<", "%3C", ">", "%3E", "|", "%7C").Replace(r.url) + "|" + escaped(r.text) + ">"
 	}
 	return lead + escaped(r.text) + trail

@@ -212,6 +212,18 @@ func warningWords(s cancellation.Server, warning string) string {
 	return warning
 }
 
+// warningLines say in a list what to consider before one of its servers goes.
+func warningLines(c cancellation.Card) (lines []line) {
+	var words []string
+	for _, warning := range warnings(c) {
+		words = append(words, ended(warningWords(c.Server, warning)))
+	}
+	if len(words) > 0 {
+		lines = append(lines, line{bold("⚠ " + displayed(c.Server.FQDN) + ":"), plain(" " + Cut(public(strings.Join(words, " ")), 300))})
+	}
+	return lines
+}
+
 // warningList says what a new warning means if the server's new state is not at hand.
 func warningList(detail string) string {
 	var texts []string

@@ -214,7 +214,7 @@ func (w Writer) restBlocks(v Review) []slack.Block {
 	named := rowsOf(v.Rows, func(row review.Row) bool { return !found[row.Named.Server.ID] && len(row.Warnings) == 0 })
 	warned := rowsOf(v.Rows, func(row review.Row) bool { return len(row.Warnings) > 0 })
 	blocks = append(blocks, v.boxes(RowsBlock, "Untick what stays:", named)...)
-	blocks = append(blocks, v.boxes(WarnedBlock, "These have a warning. Tick each that should go too:", warned)...)
+	blocks = append(blocks, v.boxes(WarnedBlock, "These have a warning. Read it, and tick each that should go too:", warned)...)
 	for n, group := range v.List.Shortened(MostFoundGroups) {
 		blocks = append(blocks, v.groupBlocks(n, group)...)
 	}
@@ -256,11 +256,13 @@ func (v Review) boxes(id, label string, rows []review.Row) []slack.Block {
 	if len(rows) == 0 {
 		return nil
 	}
-	blocks := []slack.Block{block(id+"label", sentence(label))}
+	about := []line{sentence(label)}
 	all := make([]cancellation.Server, len(rows))
 	for i, row := range rows {
 		all[i] = row.Verdict.Card.Server
+		about = append(about, warningLines(row.Verdict.Card)...)
 	}
+	blocks := []slack.Block{block(id+"label", about...)}
 	texts := optionTexts(all)
 	for first := 0; first < len(rows); first += mostBoxes {
 		group := slack.NewCheckboxGroupsBlockElement(RowsAction)

@@ -332,17 +332,30 @@ func unended(sentence string) string { return strings.TrimSuffix(sentence, ".") 
 
 // serverNames lists the servers' names, as many as fit into so many bytes, but at least one.
 func serverNames(rows []cancellation.Request, most int) string {
-	var text strings.Builder
+	return serverList(rows, most, func(r cancellation.Request) run { return plain(ServerName(r)) }).text()
+}
+
+// serverList lists what each server is called, as far as it fits into so many bytes, but at least one.
+func serverList(rows []cancellation.Request, most int, called func(cancellation.Request) run) line {
+	l, size := line{plain("")}, 0
+	add := func(r run) {
+		size += len(r.text)
+		if last := &l[len(l)-1]; last.url == "" && r.url == "" {
+			last.text += r.text
+			return
+		}
+		l = append(l, r)
+	}
 	for i, r := range rows {
-		name := ServerName(r)
-		if i > 0 && text.Len()+len(name) > most {
-			fmt.Fprintf(&text, ", and %d more", len(rows)-i)
+		name := called(r)
+		if i > 0 && size+len(name.text) > most {
+			add(plain(fmt.Sprintf(", and %d more", len(rows)-i)))
 			break
 		}
 		if i > 0 {
-			text.WriteString(", ")
+			add(plain(", "))
 		}
-		text.WriteString(name)
+		add(name)
 	}
-	return text.String()
+	return l
 }
