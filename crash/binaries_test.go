@@ -70,7 +70,7 @@ var shorter = []patch{
 	{"internal/store/session.go", "sessionAge = time.Minute", "sessionAge = 3 * time.Second"},
 	{"internal/store/postgres.go", "timeLimit: 15 * time.Second", "timeLimit: 5 * time.Second"},
 	{"internal/store/batches.go", "batchPause = 3 * time.Second", "batchPause = 300 * time.Millisecond"},
-	{"internal/cancellation/batch.go", "filingTurn = 250 * time.Millisecond", "filingTurn = 20 * time.Millisecond"},
+	{"internal/cancellation/batch.go", "leastTurn = 250 * time.Millisecond", "leastTurn = 20 * time.Millisecond"},
 	{"internal/cancellation/loop.go", "Lease: 10 * time.Second,", "Lease: time.Second,"},
 	{"internal/cancellation/loop.go", "Poll: time.Second,", "Poll: 100 * time.Millisecond,"},
 	{"internal/cancellation/loop.go", "const stepTime = time.Minute", "const stepTime = 6 * time.Second"},

@@ -142,7 +142,7 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 	limits := cancellation.DefaultLimits()
 	limits.PostTimeout, limits.SettleTime = cfg.PostTimeout, cfg.SettleTime
 	limits.FilingsPerHour, limits.Requests = cfg.FilingsPerHour, cancellation.Workers(cfg.SoftLayerRate)
-	limits.Terms = cancellation.Terms{ApprovalExpiry: cfg.ApprovalExpiry, UndoWindow: cfg.UndoWindow, ServersPerDay: cfg.ServersPerDay}
+	limits.Terms = cancellation.Terms{ApprovalExpiry: cfg.ApprovalExpiry, UndoWindow: cfg.UndoWindow, ServersPerDay: cfg.ServersPerDay, Turn: cancellation.Turn(cfg.SoftLayerRate)}
 	if _, server := databaseOf(cfg.DatabaseURL); server != "" {
 		limits.Poll = listenedPoll
 	}

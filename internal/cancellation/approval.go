@@ -36,6 +36,7 @@ type Terms struct {
 	ApprovalExpiry time.Duration // how long a request waits for approval
 	UndoWindow     time.Duration // an accepted request is not filed before this is over; 0 for at once
 	ServersPerDay  int           // how many servers one person may ask for in a day (UTC)
+	Turn           time.Duration // of one request of a batch: [Turn]
 }
 
 // reminderLead is how long before the deadline approvers are reminded.

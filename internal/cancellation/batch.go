@@ -18,9 +18,14 @@ import (
 // MostRows is how many servers one form may have at most.
 const MostRows = 50
 
-// filingTurn is how long each request of a batch waits behind the one before it, so that requests of
-// other people are filed in between.
-const filingTurn = 250 * time.Millisecond
+// leastTurn is how long a request of a batch waits at least behind the one before it.
+const leastTurn = 250 * time.Millisecond
+
+// Turn is how long each request of a batch waits behind the one before it if SoftLayer may be called rate times a
+// second: as long as its two calls take, so that requests of other people, which come later, are filed in between.
+func Turn(rate float64) time.Duration {
+	return max(time.Duration(callsEach/rate*float64(time.Second)), leastTurn)
+}
 
 // Batch is a form with several servers that a person sent. Each server has a request of its own, which
 // keeps its own rules; the batch has the approvals and the messages.
@@ -319,7 +324,7 @@ func (d *BatchDesk) recordAll(ctx context.Context, by applicant, form BatchForm,
 		ID: form.ID(d.Intake.Installation()), Digest: form.Digest(), Size: len(rows),
 		Lead: rows[0].record.Request.ID, CreatedAt: by.now,
 	}
-	records := b.records(rows, first)
+	records := b.records(rows, first, d.Terms)
 	records[0].Notices = b.notices(records, d.NotifyChannel, by.now)
 	recorded, err := d.Batches.RecordBatch(ctx, b, records)
 	if errors.Is(err, ErrUnclear) {
@@ -343,10 +348,10 @@ func (d *BatchDesk) recordAll(ctx context.Context, by applicant, form BatchForm,
 }
 
 // records returns the records of the batch's requests. The first of them takes this slot of the day.
-func (b Batch) records(rows []RowVerdict, first Quota) []Record {
+func (b Batch) records(rows []RowVerdict, first Quota, t Terms) []Record {
 	records := make([]Record, len(rows))
 	for i, v := range rows {
-		records[i] = inBatch(v.record, b, i)
+		records[i] = inBatch(v.record, b, i, t)
 		records[i].Quota = first
 		records[i].Quota.Slot += int64(i)
 	}
@@ -354,18 +359,18 @@ func (b Batch) records(rows []RowVerdict, first Quota) []Record {
 }
 
 // inBatch makes a record one of a batch's. Its messages are the batch's.
-func inBatch(rec Record, b Batch, row int) Record {
+func inBatch(rec Record, b Batch, row int, t Terms) Record {
 	rec.Notices = nil
 	rec.Request.Batch, rec.Request.Row = b.ID, row
 	if rec.Request.State == Scheduled {
-		rec.Request = rec.Request.inTurn()
+		rec.Request = rec.Request.inTurn(t)
 	}
 	return rec
 }
 
 // inTurn has a request of a batch wait for its turn to be filed.
-func (r Request) inTurn() Request {
-	r.Due = r.Due.Add(time.Duration(r.Row) * filingTurn)
+func (r Request) inTurn(t Terms) Request {
+	r.Due = r.Due.Add(time.Duration(r.Row) * t.Turn)
 	return r
 }
 

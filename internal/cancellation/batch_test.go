@@ -221,17 +221,6 @@ func ticketOfItsOwn(w *world, o cancellation.Order) cancellation.Outcome {
 	return cancellation.Outcome{Kind: cancellation.Made, Ticket: cancellation.TicketID{ID: 153572280 + o.Server}, Raw: "HTTP 200"}
 }
 
-func TestListIsFiledInTurns(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		answer := w.send(w.list(10, "10"))
-		require.Equal(t, cancellation.BatchAccepted, answer.Kind)
-		for i := 1; i < 10; i++ {
-			gap := answer.Requests[i].Due.Sub(answer.Requests[i-1].Due)
-			assert.Positive(t, gap, "other people's requests are filed between two of a list")
-		}
-	})
-}
-
 func TestRequesterWithdrawsAWholeList(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.needs(1)

@@ -1,7 +1,9 @@
 package cancellation_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -46,4 +48,57 @@ func TestHalfFiledListOutlivesAnHoursOutage(t *testing.T) {
 		assert.Equal(t, 1, w.told(cancellation.BatchResult), "one message, edited")
 		assert.Less(t, w.asked, 400, "SoftLayer is left alone meanwhile")
 	})
+}
+
+// pacedServers answers each read as late as a low SOFTLAYER_RATE has the read and the POST wait.
+type pacedServers struct {
+	cancellation.ServerReader
+	each time.Duration
+}
+
+func (s pacedServers) Server(ctx context.Context, id int64) (cancellation.Server, error) {
+	time.Sleep(s.each)
+	return s.ServerReader.Server(ctx, id)
+}
+
+func TestListIsFiledInTurns(t *testing.T) {
+	for _, rate := range []float64{1, 10} {
+		t.Run(fmt.Sprint(rate, " calls a second"), func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				const listed = 40
+				w.terms.Turn = cancellation.Turn(rate)
+				w.ticketsFor(listed + 1)
+				require.Equal(t, cancellation.BatchAccepted, w.send(w.list(listed, "40")).Kind)
+				other := w.server.ID + listed
+				w.fleet = listed
+				var sent time.Time
+				go func() {
+					time.Sleep(5 * time.Second)
+					s := goodSubmission()
+					card, err := w.desk().Look(t.Context(), other)
+					assert.NoError(t, err)
+					s.Card, s.View, s.Confirmation, s.By = card, "V9", card.Server.FQDN, raj
+					_, err = w.desk().Submit(t.Context(), s)
+					assert.NoError(t, err)
+					sent = time.Now()
+				}()
+				work := w.worker(w.journal)
+				work.Limits.Requests, work.Limits.Poll = cancellation.Workers(rate), time.Second
+				work.Servers = pacedServers{work.Servers, time.Duration(2 * float64(work.Limits.Requests) / rate * float64(time.Second))}
+				w.runs(work, 5*time.Minute)
+				posts, _ := w.snapshot()
+				require.Len(t, posts, listed+1)
+				before := 0
+				for _, p := range posts {
+					if p.order.Server == other {
+						break
+					}
+					if p.at.After(sent) {
+						before++
+					}
+				}
+				assert.LessOrEqual(t, before, work.Limits.Requests+1, "somebody else's request waits behind a list")
+			})
+		})
+	}
 }

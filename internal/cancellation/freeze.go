@@ -149,7 +149,7 @@ func (f *Filer) waitForHour(ctx context.Context, h *claimedRow, full *HourFullEr
 	r := h.request()
 	f.Log.Warn("this hour's filings are used up", "ref", r.Ref.Short(), "next", full.Next, "err", full)
 	r.Due, r.Attempts = full.Next.Add(backoff(0)), r.Attempts+1
-	return f.putBack(ctx, h, r.inTurn(), because(WhyHourFull, strconv.Itoa(f.Limits.FilingsPerHour)))
+	return f.putBack(ctx, h, r.inTurn(f.Limits.Terms), because(WhyHourFull, strconv.Itoa(f.Limits.FilingsPerHour)))
 }
 
 // frozenPause is how long a request waits before the freeze is checked again.

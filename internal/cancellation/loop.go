@@ -31,11 +31,14 @@ func DefaultLimits() Limits {
 
 const mostWorkers = 32
 
+// callsEach is how many calls filing a request makes: the read of its server and the POST.
+const callsEach = 2
+
 // Workers returns how many requests to work on at once if SoftLayer may be called rate times a second.
-// Each makes two calls, the read of its server and the POST, and all calls of three replicas stand in one
-// line. So many workers are few enough that no read is older than MaxServerAge when its POST is due.
+// All calls of three replicas stand in one line. So many workers are few enough that no read is older than MaxServerAge
+// when its POST is due.
 func Workers(rate float64) int {
-	const callsEach, replicas = 2, 3
+	const replicas = 3
 	inTime := rate * MaxServerAge.Seconds() / callsEach / replicas
 	return int(min(max(inTime, 1), mostWorkers))
 }

@@ -110,7 +110,7 @@ func (r Request) scheduled(now time.Time, t Terms) Request {
 		r.UndoUntil = now.Add(t.UndoWindow)
 		r.Due = r.UndoUntil
 	}
-	return r.inTurn()
+	return r.inTurn(t)
 }
 
 // directWords returns the direct messages to the requester and the approvers of an approved request,

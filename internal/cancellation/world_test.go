@@ -115,7 +115,7 @@ func newWorld(t *testing.T, path string) *world {
 		person:   authz.Principal{Team: "T1", User: "U1", Name: "Ana", GroupsKnown: true},
 		rulebook: rulebook{decision: authz.Decision{Effect: authz.Allowed, Rule: "requesters"}},
 		others:   map[string]authz.Principal{},
-		terms:    cancellation.Terms{ApprovalExpiry: 72 * time.Hour, ServersPerDay: 10_000},
+		terms:    cancellation.Terms{ApprovalExpiry: 72 * time.Hour, ServersPerDay: 10_000, Turn: cancellation.Turn(10)},
 	}
 }
 
