@@ -78,7 +78,7 @@ func (w Writer) BatchApproveForm(b cancellation.Batch, mine, others []cancellati
 	if len(others) > 0 {
 		lines = append(lines, sentence(fmt.Sprintf("%d more%s %s for somebody else's approval.", len(others), sitesOf(others), waitOrWaits(len(others)))))
 	}
-	blocks := []slack.Block{block("about", lines...)}
+	blocks := spread("about:", lines)
 	label := "Tick what to leave out: it stays, and " + whose(lead.Submission.By) + " reads why"
 	for first := 0; first < len(mine); first += mostBoxes {
 		some := mine[first:min(first+mostBoxes, len(mine))]

@@ -3,6 +3,7 @@ package words
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -45,6 +46,15 @@ func block(id string, lines ...line) slack.Block {
 		}
 	}
 	return slack.NewRichTextBlock(id, section)
+}
+
+// spread shows lines as blocks of rich text, each well below Slack's limit.
+func spread(id string, lines []line) (blocks []slack.Block) {
+	const most = 15
+	for n := 0; n < len(lines); n += most {
+		blocks = append(blocks, block(id+strconv.Itoa(n), lines[n:min(n+most, len(lines))]...))
+	}
+	return blocks
 }
 
 func (r run) element() slack.RichTextSectionElement {

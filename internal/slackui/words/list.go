@@ -127,20 +127,12 @@ func (w Writer) leftBlocks(v Review) []slack.Block {
 	for _, note := range v.Notes {
 		lines = append(lines, sentence(note))
 	}
-	var blocks []slack.Block
-	for n := 0; n < len(lines); n += 15 { // a block of rich text stays well below Slack's limit
-		blocks = append(blocks, block("left:"+strconv.Itoa(n), lines[n:min(n+15, len(lines))]...))
-	}
-	return blocks
+	return spread("left:", lines)
 }
 
 // leftLine says why a row cannot be asked for.
 func (w Writer) leftLine(row review.Row) line {
-	name := Cut(OneLine(row.Named.Text), 80)
-	if name == "" {
-		name = Cut(displayed(row.Named.Server.FQDN), 80)
-	}
-	l := line{bold(name), plain(": ")}
+	l := line{bold(leftName(row)), plain(": ")}
 	card := row.Verdict.Card
 	switch row.Why {
 	case review.Unclear:
@@ -165,6 +157,18 @@ func (w Writer) leftLine(row review.Row) line {
 		return append(l, plain("it needs approval, and nobody who may approve it would hear of it."))
 	}
 	return append(l, plain(string(row.Why)))
+}
+
+// leftName is what was typed for a row, with the name of the server that it means.
+func leftName(row review.Row) string {
+	typed, name := Cut(OneLine(row.Named.Text), 80), Cut(displayed(row.Named.Server.FQDN), 80)
+	switch {
+	case typed == "" || strings.EqualFold(typed, name):
+		return name
+	case name == "":
+		return typed
+	}
+	return typed + " (" + name + ")"
 }
 
 func (w Writer) blockedRow(c cancellation.Card, b cancellation.Blocker) line {
@@ -262,7 +266,7 @@ func (v Review) boxes(id, label string, rows []review.Row) []slack.Block {
 		all[i] = row.Verdict.Card.Server
 		about = append(about, warningLines(row.Verdict.Card)...)
 	}
-	blocks := []slack.Block{block(id+"label", about...)}
+	blocks := spread(id+"label", about)
 	texts := optionTexts(all)
 	for first := 0; first < len(rows); first += mostBoxes {
 		group := slack.NewCheckboxGroupsBlockElement(RowsAction)
