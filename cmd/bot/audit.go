@@ -30,12 +30,13 @@ refused. All of them are sealed in one order, in a Merkle tree (RFC 6962). These
 only, and change nothing in it. A running bot does not matter.
 
 verify      works the trees out again from all events, and names each one that was changed, removed, moved or
-            added later, and each request whose row was changed. Who owns the database can forge all of it at
-            once: only a checkpoint that was kept elsewhere shows that
+            added later, each request whose row was changed, and each policy whose text was changed or removed.
+            Who owns the database can forge all of it at once: only a checkpoint that was kept elsewhere shows that
   --checkpoint FILE  such a checkpoint, as bot audit checkpoint prints it or as it stands in REPORT_CHANNEL;
                      - reads it from the standard input
   --key KEY          checks its signature: the verifier key that keygen printed
-export      prints all events as JSON, one a line, in their order; docs/audit.md says what they hold
+export      prints all events as JSON, one a line, in their order, with the texts of policies; docs/audit.md
+            says what they hold
 checkpoint  prints the present checkpoint, signed if AUDIT_KEY_FILE is set
 keygen      writes a new signing key for AUDIT_KEY_FILE into FILE, which must not exist, and prints the
             verifier key: give it to those who verify

@@ -3,10 +3,13 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,6 +32,12 @@ func (w *world) exported() (lines []map[string]any, kinds map[string]int) {
 		kinds[line["kind"].(string)]++
 	}
 	return lines, kinds
+}
+
+// firstRef is the first reference of a request in an export.
+func firstRef(lines []map[string]any) string {
+	at := slices.IndexFunc(lines, func(line map[string]any) bool { return line["ref"] != nil })
+	return lines[at]["ref"].(string)
 }
 
 // sealed waits until all that was recorded is sealed.
@@ -87,6 +96,9 @@ func TestAuditLogShowsWhatWasTamperedWith(t *testing.T) {
 			require.NoError(t, json.Unmarshal([]byte(detail), &says))
 			assert.Equal(t, []string{"set", "set", key}, []string{says.Settings["SLACK_BOT_TOKEN"], says.Settings["DATABASE_URL"], says.Settings["AUDIT_KEY_FILE"]})
 			assert.Equal(t, "1000", says.Settings["SOFTLAYER_RATE"])
+		case "policy":
+			sum := sha256.Sum256([]byte(line["text"].(string)))
+			assert.Equal(t, line["subject"], hex.EncodeToString(sum[:]), "with the policy's text")
 		case "freeze":
 			assert.Equal(t, "the <b>wrong</b> account", detail)
 		case "freeze-refused":
@@ -112,6 +124,14 @@ func TestAuditLogShowsWhatWasTamperedWith(t *testing.T) {
 	assert.Equal(t, exitFailed, code)
 	assert.Contains(t, said, ": its row is not as it was recorded: who asked, where, their words, the card, the batch or the whole reference was changed.")
 	w.inDatabase(`update requests set submission = replace(submission, '"Channel":"X', '"Channel":"')`)
+	w.inDatabase(`drop trigger policies_keep_rows`)
+	w.inDatabase(`delete from policies`)
+	code, said = w.ends(verify)
+	assert.Equal(t, exitFailed, code)
+	assert.Regexp(t, `MISSING  position \d+, policy [0-9a-f]{64}: this event names it, and its text, which was kept before, is gone\.`, said)
+	code, said = w.ends([]string{"show", firstRef(lines)})
+	require.Equal(t, exitDone, code, said)
+	assert.Contains(t, said, "its text is gone: somebody deleted it from the database")
 	w.inDatabase(`drop trigger events_keep_content`)
 	w.inDatabase(`update events set actor = 'T0/U0NOBODY' where position = (select max(position) from events)`)
 	code, said = w.ends(verify)

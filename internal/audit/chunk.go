@@ -31,6 +31,8 @@ type chunk struct {
 	err      error
 
 	unheld, erasedRows int64 // requests whose row no event holds to the log, or whose text is erased
+
+	policies map[string]int64 // that events name, by digest: the first position that does; nil for none
 }
 
 func readChunk(ctx context.Context, reader Reader, gap, from, to int64) *chunk {
@@ -64,6 +66,7 @@ func (c *chunk) add(e *Event, worked tlog.Hash) {
 	}
 	if l.stored == l.worked {
 		c.hold(e)
+		c.named(e)
 		return
 	}
 	c.find(c.different(e))

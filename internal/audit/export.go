@@ -31,6 +31,7 @@ type line struct {
 	Salt     string `json:"salt,omitempty"`
 	Erased   string `json:"erased,omitempty"`
 	Hash     string `json:"hash,omitempty"`
+	Text     string `json:"text,omitempty"` // of the policy that came into force; no part of the leaf
 }
 
 // exportPage is how many events are read and held together.
@@ -123,6 +124,13 @@ func (e *export) write(ctx context.Context) error {
 				return err
 			}
 			l.Ref, refs[l.Request] = ref, ref
+		}
+		if l.Kind == KindPolicy && l.Source == OfDeployment {
+			text, err := e.from.PolicyText(ctx, l.Subject)
+			if err != nil {
+				return err
+			}
+			l.Text = text
 		}
 		e.room.Reset()
 		if err := e.out.Encode(l); err != nil {

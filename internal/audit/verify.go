@@ -48,6 +48,10 @@ type Reader interface {
 	Disorder(ctx context.Context, complete time.Time, most int) (found []Finding, more int, err error)
 	// Waiting counts the events that are not sealed.
 	Waiting(ctx context.Context) (int64, error)
+	// Policies calls with the digest and the text of each policy that is kept, in no certain order.
+	Policies(ctx context.Context, yield func(digest, text string) error) error
+	// PolicyText returns the text that is kept for a digest; "" if there is none.
+	PolicyText(ctx context.Context, digest string) (string, error)
 	// Ref returns the short reference of a request; "" if there is no such request.
 	Ref(ctx context.Context, request string) (string, error)
 }
@@ -82,6 +86,8 @@ type verification struct {
 	gap   gap     // the last positions that are missing
 	last  Sealing // the last one that was passed
 
+	policies map[string]int64 // that events name, by digest: the first position that does
+
 	// since the last sealing
 	began  time.Time // when a segment began; zero if none did
 	newest int64     // the latest time of an event in milliseconds; 0 for none
@@ -100,7 +106,7 @@ func Verify(ctx context.Context, log Snapshots, name string, saved *Saved) (Resu
 }
 
 func verify(ctx context.Context, from Reader, name string, saved *Saved) (Result, error) {
-	v := &verification{from: from, name: name, saved: saved}
+	v := &verification{from: from, name: name, saved: saved, policies: map[string]int64{}}
 	var err error
 	switch v.log, err = from.Log(ctx); {
 	case errors.Is(err, ErrTree):
@@ -136,6 +142,9 @@ func verify(ctx context.Context, from Reader, name string, saved *Saved) (Result
 		v.find(f)
 	}
 	v.More += more
+	if err == nil {
+		err = v.holdPolicies(ctx)
+	}
 	return v.Result, cmp.Or(err, v.nameEvents(ctx))
 }
 

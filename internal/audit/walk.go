@@ -71,6 +71,9 @@ func (v *verification) pass(c *chunk, segments []Segment) {
 	v.Erased += c.erased
 	v.Unheld += c.unheld
 	v.ErasedRows += c.erasedRows
+	for digest, position := range c.policies {
+		addFirst(v.policies, digest, position)
+	}
 	for i := range c.leaves {
 		at := c.from + int64(i)
 		v.open(at, c.openings[at], segments)

@@ -139,6 +139,7 @@ type PolicyText struct {
 	Digest string     `json:"digest"`
 	Text   *string    `json:"text"` // null: the text is not on record
 	Since  *time.Time `json:"first_in_force,omitempty"`
+	Gone   bool       `json:"text_is_gone,omitempty"`            // it was kept before the policy decided: somebody deleted it
 	Forged bool       `json:"text_has_another_digest,omitempty"` // somebody changed the text in the database
 }
 
@@ -249,7 +250,8 @@ func (f *File) readStays(ctx context.Context, records Records, r cancellation.Re
 	return err
 }
 
-// readPolicies reads the policies by which something was decided about the request.
+// readPolicies reads the policies by which something was decided about the request. Builds that kept no texts named
+// the policy in the request's decision alone.
 func (f *File) readPolicies(ctx context.Context, records Records, _ cancellation.Request) error {
 	var digests []string
 	named := func(digest string) {
@@ -263,14 +265,16 @@ func (f *File) readPolicies(ctx context.Context, records Records, _ cancellation
 	for _, a := range f.Approvals {
 		named(a.Policy)
 	}
+	wasKept := len(digests)
 	named(f.Decision.Policy)
 	if len(digests) == 0 {
 		return nil
 	}
 	kept, err := records.Policies(ctx, digests...)
-	for _, digest := range digests {
+	for i, digest := range digests {
 		p := PolicyText{Digest: digest}
-		if known, found := kept[digest]; found {
+		known, found := kept[digest]
+		if p.Gone = !found && i < wasKept; found {
 			p.Text, p.Since, p.Forged = &known.Text, moment(known.Since), known.forged()
 		}
 		f.Policies = append(f.Policies, p)

@@ -162,6 +162,7 @@ func TestShowHasEverythingOnRecord(t *testing.T) {
 		Policies []struct {
 			Digest string
 			Text   *string
+			Gone   bool `json:"text_is_gone"`
 		}
 	}
 	require.NoError(t, json.Unmarshal(line, &object))
@@ -171,7 +172,8 @@ func TestShowHasEverythingOnRecord(t *testing.T) {
 	assert.Equal(t, "About db-042\nContract 7.", object.Calls[2].Sent["entry"])
 	require.Len(t, object.Policies, 2)
 	assert.Equal(t, policyText, *object.Policies[0].Text)
-	assert.Nil(t, object.Policies[1].Text, "an older build did not record it")
+	assert.Nil(t, object.Policies[1].Text)
+	assert.True(t, object.Policies[1].Gone, "an event names it, so its text was kept")
 	assert.Equal(t, 1, strings.Count(string(line), "\n"))
 }
 
@@ -199,6 +201,7 @@ func TestShowKnowsOlderHistories(t *testing.T) {
 	for _, to := range []cancellation.State{cancellation.Filing, cancellation.Filed} {
 		next := r
 		next.State = to
+		next.Decision.PolicyDigest = "0000000000000000" // events named none
 		var err error
 		r, err = b.Apply(t.Context(), cancellation.Change{From: r, To: next, Event: cancellation.Event{Kind: cancellation.EventMoved, Actor: "host/1", Detail: "ops"}})
 		require.NoError(t, err)
@@ -209,7 +212,7 @@ func TestShowKnowsOlderHistories(t *testing.T) {
 	assert.Equal(t, map[string]any{"not_recorded": true}, file.Calls[0].Sent)
 	assert.Nil(t, file.Calls[0].AnsweredAt)
 	assert.Equal(t, "ops", file.History[1].Why)
-	assert.Empty(t, file.Policies)
+	assert.Equal(t, []inquiry.PolicyText{{Digest: "0000000000000000"}}, file.Policies, "no text was kept, and none is gone")
 
 	_, err = inquiry.Show(t.Context(), b, "0000-0000")
 	assert.ErrorIs(t, err, cancellation.ErrNoRequest)

@@ -165,7 +165,11 @@ func (p *Page) facts(prefix string, members map[string]any) {
 func (p *Page) policies(all []PolicyText) {
 	for _, policy := range all {
 		p.blank()
-		if policy.Text == nil {
+		switch {
+		case policy.Gone:
+			p.line("POLICY", policy.Digest, "its text is gone: somebody deleted it from the database")
+			continue
+		case policy.Text == nil:
 			p.line("POLICY", policy.Digest, "text not recorded")
 			continue
 		}

@@ -96,6 +96,7 @@ func (w *world) fills(requests int) {
 func (w *world) first(model string) {
 	w.t.Helper()
 	const together = 500
+	policy := w.policy("permit")
 	after := ""
 	for {
 		rows, err := w.raw.QueryContext(w.t.Context(), `select id, salt, short_ref, ref, server_id, requester, created_at, batch, batch_row, submission
@@ -110,7 +111,7 @@ func (w *world) first(model string) {
 			r.At = time.UnixMilli(at)
 			n := len(args)
 			places = append(places, fmt.Sprintf(`($%d, 1, $%d, 'submitted', 'T0/U0ANA', '', 'scheduled', $%d)`, n+1, n+2, n+3))
-			args = append(args, after, at+r.Server*10, audit.WithRow(`{"Rule":"ops-cancel","Effect":"allowed"}`, r))
+			args = append(args, after, at+r.Server*10, audit.WithRow(`{"Rule":"ops-cancel","Effect":"allowed","Policy":"`+policy+`"}`, r))
 		}
 		require.NoError(w.t, rows.Err())
 		if len(places) == 0 {

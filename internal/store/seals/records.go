@@ -29,9 +29,11 @@ const (
 
 	nextSQL = `select (select coalesce(min(position), 0) from events where position >= $1),
 		(select coalesce(min(position), 0) from deployment_events where position >= $1)`
-	lastSQL    = `select (select coalesce(max(position), 0) from events), (select coalesce(max(position), 0) from deployment_events)`
-	waitingSQL = `select (select count(*) from events where position is null) + (select count(*) from deployment_events where position is null)`
-	refSQL     = `select short_ref from requests where id = $1`
+	lastSQL       = `select (select coalesce(max(position), 0) from events), (select coalesce(max(position), 0) from deployment_events)`
+	waitingSQL    = `select (select count(*) from events where position is null) + (select count(*) from deployment_events where position is null)`
+	policiesSQL   = `select digest, text from policies`
+	policyTextSQL = `select text from policies where digest = $1`
+	refSQL        = `select short_ref from requests where id = $1`
 )
 
 // Log implements audit.Reader.
@@ -124,6 +126,27 @@ func (r Records) Unsealed(ctx context.Context, position int64, after audit.Event
 func (r Records) Waiting(ctx context.Context) (n int64, err error) {
 	err = r.row(ctx, waitingSQL, nil, &n)
 	return n, wrap("counting events that are not sealed", err)
+}
+
+// Policies implements audit.Reader.
+func (r Records) Policies(ctx context.Context, yield func(digest, text string) error) error {
+	err := r.each(ctx, policiesSQL, nil, func(rows *sql.Rows) error {
+		var digest, text string
+		if err := rows.Scan(&digest, &text); err != nil {
+			return err
+		}
+		return yield(digest, text)
+	})
+	return wrap("reading the texts of policies", err)
+}
+
+// PolicyText implements audit.Reader.
+func (r Records) PolicyText(ctx context.Context, digest string) (text string, err error) {
+	err = r.row(ctx, policyTextSQL, []any{digest}, &text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return text, wrap("reading the text of a policy", err)
 }
 
 // Ref implements audit.Reader.

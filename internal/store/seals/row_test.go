@@ -1,6 +1,7 @@
 package seals_test
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 
@@ -139,5 +140,62 @@ func TestAnErasedRowLeavesNothingToGuess(t *testing.T) {
 		for _, personal := range []string{salt, "Ana", "C0OPS", "Replaced by", "V0", `"web"`} {
 			assert.NotContains(t, kept, personal)
 		}
+	})
+}
+
+func TestAPolicyTextThatIsGoneIsNamed(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, w *world) {
+		inForce, decided := w.policy("permit"), w.policy("forbid")
+		w.policy("in force without an event: the process ended before")
+		w.noted(audit.Note{Kind: audit.KindPolicy, Subject: inForce})
+		w.noted(audit.Note{Kind: audit.KindPolicyRefused, Subject: "of a file that was never in force"})
+		for _, detail := range []string{
+			`{"Rule":"ops-cancel","Policy":"` + decided + `"}`,
+			`{"Rule":"ops-cancel"}`, // as a build recorded it that kept no texts
+			`{"Note":{"Policy":"x"}}`, `a person's words: "Policy":"x"`,
+		} {
+			require.NoError(t, w.store.Note(t.Context(), w.asked(1), cancellation.Event{Kind: cancellation.EventApproved, Actor: "T0/U0BEN", Detail: detail}))
+		}
+		w.seals()
+		reading := w.reading()
+		r, said := verified(t, reading, nil)
+		require.True(t, r.Good(), said)
+		if w.options.URL != "" {
+			w.does(`alter table policies disable trigger all`)
+		} else {
+			w.does(`drop trigger policies_keep_rows`, `drop trigger policies_keep_content`)
+		}
+		w.does(`create table kept_policies as select * from policies`)
+		gone := func(digest string) string {
+			return ", policy " + digest + ": this event names it, and its text, which was kept before, is gone."
+		}
+		for says, c := range map[string]struct {
+			does string
+			want []string
+		}{
+			"all are gone":                 {`delete from policies`, []string{"MISSING  position 2" + gone(inForce), gone(decided)}},
+			"the one in force is gone":     {`delete from policies where digest = '` + inForce + `'`, []string{"MISSING  position 2" + gone(inForce)}},
+			"the one that decided is gone": {`delete from policies where digest = '` + decided + `'`, []string{gone(decided)}},
+			"a text is another": {
+				`update policies set text = 'permit all' where digest = '` + inForce + `'`,
+				[]string{"CHANGED  position 2, policy " + inForce + ": its text does not have this digest."},
+			},
+			"a digest is another": {
+				`update policies set digest = 'x' where digest = '` + inForce + `'`,
+				[]string{"CHANGED  policy x: its text does not have this digest.", "MISSING  position 2" + gone(inForce)},
+			},
+		} {
+			w.does(`delete from policies`, `insert into policies select * from kept_policies`, c.does)
+			r, said := verified(t, reading, nil)
+			assert.Len(t, r.Findings, len(c.want), "%s: %s", says, said)
+			for _, want := range c.want {
+				assert.Contains(t, said, want, says)
+			}
+		}
+		w.does(`delete from policies`)
+		var out bytes.Buffer
+		require.NoError(t, audit.Export(t.Context(), reading, &out), "what is gone keeps no event from being exported")
+		assert.NotContains(t, out.String(), `"text":`)
 	})
 }

@@ -196,13 +196,18 @@ func TestAnExportIsEnoughForTheRoot(t *testing.T) {
 		var out bytes.Buffer
 		require.NoError(t, audit.Export(t.Context(), w.reading(), &out))
 		var leaves [][]byte
-		waiting := 0
+		waiting, policies := 0, 0
 		for text := range strings.Lines(out.String()) {
 			var e struct {
-				Position, Number                                                             int64
-				Source, Request, Ref, At, Kind, From, To, Subject, Actor, Detail, Salt, Hash string
+				Position, Number                                                                   int64
+				Source, Request, Ref, At, Kind, From, To, Subject, Actor, Detail, Salt, Hash, Text string
 			}
 			require.NoError(t, json.Unmarshal([]byte(text), &e))
+			if e.Kind == audit.KindPolicy {
+				sum := sha256.Sum256([]byte(e.Text))
+				assert.Equal(t, e.Subject, hex.EncodeToString(sum[:]), "it carries the policy's text")
+				policies++
+			}
 			if e.Position == 0 {
 				waiting++
 				continue
@@ -222,7 +227,7 @@ func TestAnExportIsEnoughForTheRoot(t *testing.T) {
 			assert.Equal(t, e.Hash, base64.StdEncoding.EncodeToString(hash[:]))
 			leaves = append(leaves, hash[:])
 		}
-		assert.Equal(t, 1, waiting)
+		assert.Equal(t, []int{1, 1}, []int{waiting, policies})
 		assert.Equal(t, w.head().Root, tlog.Hash(rootOf(leaves)))
 	})
 }
@@ -267,17 +272,18 @@ func TestAPolicyIsRecordedWhenItChanges(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, w *world) {
 		kinds := []string{audit.KindPolicy, audit.KindPolicyRefused}
+		a, c := w.policy("permit"), w.policy("forbid")
 		for _, c := range []struct {
 			kind, subject string
 			want          bool
 		}{
-			{audit.KindPolicy, "a", true},
-			{audit.KindPolicy, "a", false},
+			{audit.KindPolicy, a, true},
+			{audit.KindPolicy, a, false},
 			{audit.KindPolicyRefused, "b", true},
 			{audit.KindPolicyRefused, "b", false},
-			{audit.KindPolicy, "a", true},
-			{audit.KindPolicy, "c", true},
-			{audit.KindPolicy, "a", true},
+			{audit.KindPolicy, a, true},
+			{audit.KindPolicy, c, true},
+			{audit.KindPolicy, a, true},
 		} {
 			assert.Equal(t, c.want, w.noted(audit.Note{Kind: c.kind, Subject: c.subject, Changes: kinds}), "%+v", c)
 		}

@@ -23,7 +23,7 @@ func (w *world) grown() {
 		w.seals()
 	}
 	require.NoError(w.t, w.store.Freeze(w.t.Context(), cancellation.Freeze{Frozen: true, Actor: "operator: root", Why: "wrong account"}))
-	require.True(w.t, w.noted(audit.Note{Kind: audit.KindPolicy, Subject: "d1"}))
+	require.True(w.t, w.noted(audit.Note{Kind: audit.KindPolicy, Subject: w.policy("permit")}))
 	w.seals()
 	w.pass(time.Hour)
 	w.asked(1)

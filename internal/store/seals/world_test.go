@@ -2,7 +2,9 @@ package seals_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -111,6 +113,15 @@ func (w *world) noted(n audit.Note) bool {
 	recorded, err := w.store.NoteDeployment(w.t.Context(), n)
 	require.NoError(w.t, err)
 	return recorded
+}
+
+// policy keeps the text of one, and returns its digest.
+func (w *world) policy(text string) string {
+	w.t.Helper()
+	sum := sha256.Sum256([]byte(text))
+	digest := hex.EncodeToString(sum[:])
+	require.NoError(w.t, w.store.KeepPolicy(w.t.Context(), digest, text))
+	return digest
 }
 
 func (w *world) seals() {
