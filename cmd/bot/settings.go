@@ -104,7 +104,7 @@ var settings = []setting{
 	row("NOTIFY_CHANNEL", anyText, "", policytool.CheckChannel,
 		func(c *config) *string { return &c.NotifyChannel }, "id of the Slack channel where approvers are asked, and where the bot reports requests that take too long and policy files that it refuses; the bot must be a member"),
 	row("REPORT_CHANNEL", anyText, "", policytool.CheckChannel,
-		func(c *config) *string { return &c.ReportChannel }, "id of the Slack channel for what the whole account should know, at most one post a day; it holds sums of money, and checkpoints of the audit log; the bot must be a member"),
+		func(c *config) *string { return &c.ReportChannel }, "id of the Slack channel for what the whole account should know: at most one bulletin a day, freezes, and what needs a person; it holds sums of money, and checkpoints of the audit log; the bot must be a member"),
 	row("OPERATOR_CONTACT", anyText, "", checkContact,
 		func(c *config) *string { return &c.OperatorContact }, "who runs this bot, such as #infra-help; people who need help are told to ask there"),
 	row("AUDIT_KEY_FILE", anyText, "", checkKeyFile,
