@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/json"
 	"net/http"
 	"strconv"
 	"testing"
@@ -59,6 +60,7 @@ func TestOperatorResolvesAStuckRequest(t *testing.T) {
 		code, said := w.ends([]string{"resolve", refs[0], "none", "--why", "again"})
 		assert.Equal(t, 1, code, "what is not stuck cannot be resolved: %s", said)
 		assert.Equal(t, map[string]int{"filed": 3, "duplicate": 1, "withdrawn": 1}, w.recorded())
+		w.exportsResolutions(refs, []string{"filed", "filed", "none", "drop"})
 	})
 }
 
@@ -97,6 +99,33 @@ func (w *world) resolves(ref string, finding ...string) {
 	code, said := w.ends(append(args, "--why", "I looked."))
 	require.Zero(w.t, code, said)
 	assert.Contains(w.t, said, ref)
+}
+
+// exportsResolutions holds the audit log to what people found about requests.
+func (w *world) exportsResolutions(refs, findings []string) {
+	w.t.Helper()
+	w.sealed()
+	lines, _ := w.exported()
+	found := map[string]string{}
+	for _, line := range lines {
+		if line["kind"] != "resolved" {
+			continue
+		}
+		var said struct{ Finding, Why string }
+		require.NoError(w.t, json.Unmarshal([]byte(line["detail"].(string)), &said))
+		assert.Positive(w.t, line["position"], "it is sealed")
+		assert.Regexp(w.t, `^operator:.`, line["actor"])
+		assert.Equal(w.t, "stuck", line["from"])
+		assert.Equal(w.t, "I looked.", said.Why)
+		ref := line["ref"].(string)
+		assert.Empty(w.t, found[ref], "one resolution each")
+		found[ref] = said.Finding
+	}
+	want := map[string]string{}
+	for i, ref := range refs {
+		want[ref] = findings[i]
+	}
+	assert.Equal(w.t, want, found)
 }
 
 // ticketOf is the id of a server's newest cancellation ticket.
