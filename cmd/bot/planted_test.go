@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"cancel-server/internal/audit"
 	"cancel-server/internal/metrics"
 	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/webapi"
@@ -34,6 +35,8 @@ const (
 	wrongSecret   = "planted-signing-secret-7be1"
 	password      = "planted-password-60f3"
 	withoutPrefix = "planted-without-prefix-2a"
+	seed          = "ARAVbQThesSK4kDOL7E11Gsw1usuZ56cCtMi9q+CEzMZ" // of auditKey: the secret half
+	auditKey      = "PRIVATE+KEY+planted+18679f08+" + seed
 )
 
 // disguises are the forms in which a secret may show: as it is, in a URL, as digits, and in base64 with
@@ -52,7 +55,7 @@ func disguises(secret string) []string {
 func (w *world) secretsOf() []string {
 	return []string{
 		w.slack.BotToken(), w.slack.AppToken(), w.slack.SigningSecret(), w.softlayer.APIKey(),
-		wrongBotToken, wrongKey, wrongSecret, password, withoutPrefix,
+		wrongBotToken, wrongKey, wrongSecret, password, withoutPrefix, seed,
 	}
 }
 
@@ -80,7 +83,7 @@ func TestDisguisesAreRecognized(t *testing.T) {
 func TestNoPlantedSecretShowsAnywhere(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, byHTTP, setup{})
-	w.extra = []string{"SLACK_APP_TOKEN=" + w.slack.AppToken(), "NOTIFY_CHANNEL=" + w.cast.Channel, "REPORT_CHANNEL=" + w.cast.Channel}
+	w.extra = []string{"AUDIT_KEY_FILE=" + written(t, "audit.key", auditKey), "SLACK_APP_TOKEN=" + w.slack.AppToken(), "NOTIFY_CHANNEL=" + w.cast.Channel, "REPORT_CHANNEL=" + w.cast.Channel}
 	w.start()
 	bot := w.child
 	w.meetsTrouble()
@@ -92,14 +95,23 @@ func TestNoPlantedSecretShowsAnywhere(t *testing.T) {
 		require.NoError(t, answer.Body.Close())
 		w.holdsNone(path, text.String())
 	}
+	w.sealed()
 	backup := filepath.Join(w.dir, "planted.backup")
+	lines, _ := w.exported()
+	ref := firstRef(lines)
+	found := map[string]string{"audit": "cancel-server/", "show": ref, "history": ref}
 	for _, args := range [][]string{
 		{"audit", "export"},
 		{"audit", "verify"},
+		{"audit", "checkpoint"},
 		{"backup", backup},
 		{"check"},
 		{"check", "--json"},
 		{"requests", "--all"},
+		{"requests", "--all", "--csv"},
+		{"show", ref},
+		{"show", ref, "--json"},
+		{"history", w.fqdn(w.server)},
 		{"report", "--json"},
 		{"reconcile", "--json"},
 		{"policy", "show"},
@@ -112,6 +124,7 @@ func TestNoPlantedSecretShowsAnywhere(t *testing.T) {
 	} {
 		_, said := w.ends(args)
 		w.holdsNone(strings.Join(args, " "), said)
+		assert.Contains(t, said, found[args[0]], "it found what it was asked for")
 	}
 	w.kill()
 	for _, wrong := range wrongSettings(w) {
@@ -174,6 +187,8 @@ func wrongSettings(w *world) [][]string {
 		{"DATABASE_URL=postgres://bot:" + password + "@127.0.0.1:1/requests?connect_timeout=1"},
 		{"DATABASE_URL=postgres://bot:" + password + "@127.0.0.1:port/requests"},
 		{"DATABASE_URL=mysql://bot:" + password + "@127.0.0.1/requests"},
+		{"AUDIT_KEY_FILE=" + auditKey},
+		{"AUDIT_KEY_FILE=" + written(w.t, "broken.key", seed+auditKey)},
 		{"SETTLE_TIME=" + withoutPrefix, "LOG_LEVEL=" + withoutPrefix, "SOFTLAYER_RATE=" + withoutPrefix, "LISTEN_ADDR=" + withoutPrefix},
 		{"SLACK_API_URL=" + w.url + "/nowhere/" + "api/", "SOFTLAYER_ENDPOINT_URL=" + w.url + "/nowhere"},
 	}
@@ -203,6 +218,8 @@ func TestNoClientPrintsItsSecret(t *testing.T) {
 	defer func() { assert.NoError(t, journal.Close()) }()
 	b := assemble(cfg, v, policy, journal, metrics.New("v", "c"), slog.New(slog.DiscardHandler))
 	defer b.directory.Close()
+	key, err := audit.ParseKey(auditKey)
+	require.NoError(t, err)
 	http := receive.HTTPOptions{SigningSecrets: cfg.SlackSigningSecrets.Reveal(), Dispatcher: b.dispatcher, Log: b.log}
 	for name, value := range map[string]any{
 		"the settings": cfg, "the bot": b, "the vendors": v, "Slack's client": v.slack, "SoftLayer's client": v.softlayer, "the socket": b.socket,
@@ -210,6 +227,7 @@ func TestNoClientPrintsItsSecret(t *testing.T) {
 		"options of HTTP": http, "options of the socket": receive.SocketOptions{AppToken: w.slack.AppToken()},
 		"options of Slack's client":     webapi.Options{BotToken: w.slack.BotToken()},
 		"options of SoftLayer's client": softlayer.Options{APIKey: w.softlayer.APIKey()},
+		"the key of checkpoints":        key,
 		"values":                        []any{*v, *v.slack, *v.softlayer},
 		"an error":                      errors.Join(fmt.Errorf("calling with %+v", v.slack), fmt.Errorf("and %#v", *v.softlayer)),
 	} {
