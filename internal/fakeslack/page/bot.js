@@ -16,9 +16,12 @@ export async function look() {
 // isDown tells whether the process has ended.
 export const isDown = () => process !== null && !process.up && process.exit !== null;
 
+// isComing tells whether the process has not begun yet.
+const isComing = () => process !== null && !process.up && process.exit === null;
+
 export function drawBot(connected) {
   state(words(connected), connected && !isDown());
-  toggle.hidden = process === null;
+  toggle.hidden = process === null || isComing();
   toggle.textContent = process?.up ? "Kill bot" : "Start bot";
   trouble([problem, isDown() ? ended() : ""].join(" ").trim(), process?.last);
 }
@@ -34,7 +37,7 @@ const ended = () => `The bot is not running: it ended with exit code ${process.e
 
 function words(connected) {
   if (isDown()) return `bot not running (exit code ${process.exit})`;
-  if (process && !process.up) return "bot not started yet";
+  if (isComing()) return "building and starting the bot: the first time, this takes minutes";
   return connected ? "bot connected" : "bot not connected";
 }
 
