@@ -65,6 +65,11 @@ func New(version, commit string) *Metrics {
 	}
 	build := gauges("build_info", "Always 1; the labels say which build this is.", "version", "commit")
 	build.WithLabelValues(version, commit).Set(1)
+	// An increase is counted from a value that was scraped before. A result that is refused once must not
+	// begin at 1. The other alerts on counters look at many calls over a quarter of an hour.
+	for _, result := range []string{"adopted", "refused"} {
+		m.reloads.WithLabelValues(result)
+	}
 	m.registry.MustRegister(build, m.requests, m.oldest, m.frozen, m.transitions, m.denials, m.acks, m.slackCalls,
 		m.softLayer, m.softLayerDur, m.waits, m.commits, m.reloads,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

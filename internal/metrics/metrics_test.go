@@ -141,6 +141,26 @@ func TestEveryAlertHasItsParagraph(t *testing.T) {
 	assert.Equal(t, len(alerts), strings.Count(links, "runbook: "), "one link each")
 }
 
+// Prometheus counts an increase only from a value that it has scraped.
+func TestSeriesThatAlertsCountBeginAtZero(t *testing.T) {
+	t.Parallel()
+	recorder := httptest.NewRecorder()
+	New("v1", "abc").Handler().ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	counted := regexp.MustCompile(`increase\((\w+\{[^}]*\})\[`).FindAllStringSubmatch(deployed(t, "alerts.yaml"), -1)
+	require.NotEmpty(t, counted)
+	for _, series := range counted {
+		assert.Contains(t, recorder.Body.String(), "\n"+series[1]+" 0\n")
+	}
+}
+
+func TestEveryAlertFiresInACase(t *testing.T) {
+	t.Parallel()
+	cases := deployed(t, "alerts_test.yaml")
+	for _, alert := range regexp.MustCompile(`(?m)^      - alert: (\w+)$`).FindAllStringSubmatch(deployed(t, "alerts.yaml"), -1) {
+		assert.Contains(t, cases, "        alertname: "+alert[1]+"\n        exp_alerts:\n          - exp_labels:", "it never fires in a case")
+	}
+}
+
 func TestAlertsFireWhenTheyShould(t *testing.T) {
 	t.Parallel()
 	promtool := os.Getenv("PROMTOOL")
