@@ -3,7 +3,6 @@ package checkup
 import (
 	"bytes"
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -13,6 +12,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/authz"
 )
 
 // repeated is a monitor of a subject that changes, and what it told.
@@ -97,28 +99,44 @@ func TestAProblemFoundTwiceIsAnnouncedOnce(t *testing.T) {
 	})
 }
 
+// leadsApprove lets everybody ask and one group approve, which Slack does not list.
+const leadsApprove = `@id("ask") permit (principal, action == Action::"request", resource);
+@id("leads") permit (principal in Group::"S0LEADS", action == Action::"approve", resource) when { resource.datacenter == "dal13" };`
+
 func TestWhatWouldInstructAnAttackerIsNotAnnounced(t *testing.T) {
 	t.Parallel()
+	inForce, err := authz.Parse("policy.cedar", []byte(leadsApprove))
+	require.NoError(t, err)
 	synctest.Test(t, func(t *testing.T) {
-		policy := []string{"POLICY_FILE: policy.cedar:3:1: everybody may approve"}
-		r := newRepeated(&policy)
+		refused := []string{"POLICY_FILE: policy.cedar:3:1: everybody may approve"}
+		r := newRepeated(&refused)
+		r.monitor.o.Subject.SoftLayer = &softLayerSays{servers: 1}
+		r.monitor.o.Subject.Policy = func(string) (*authz.Policy, error) { return inForce, nil }
 		r.runs(t, func(next func()) {
 			next()
 			next()
 			assert.Empty(t, r.told())
-			if problems := r.monitor.Problems(); assert.Len(t, problems, 1) {
-				assert.Contains(t, problems[0].Line(), "everybody may approve", "/readyz has it")
-			}
-			r.slack.now(nil, &Refusal{Code: "invalid_auth", Err: errors.New("calling auth.test: invalid_auth")})
-			next()
-			next()
-			if assert.Len(t, r.told(), 1) {
-				for _, f := range r.told()[0] {
-					assert.NotContains(t, private, f.Name)
+			for check, line := range map[string]string{
+				"rights": "The SoftLayer key lacks SERVER_CANCEL", "groups": "Slack lists no user group S0LEADS",
+				"approvers": "Nobody could approve servers in fra02", "policy": "everybody may approve",
+				"cutoff": "Give the SoftLayer key's user ACCOUNT_SUMMARY_VIEW.",
+			} {
+				found := of(r.monitor.Problems(), check)
+				if assert.NotEmpty(t, found, "/readyz has what %s finds", check) {
+					assert.Contains(t, found[0].Line(), line)
 				}
+				assert.Equal(t, len(found), r.monitor.Counts()[check], "and the metrics count it")
+			}
+			r.slack.now(allScopes[:4], nil)
+			next()
+			next()
+			if assert.Len(t, r.told(), 1) && assert.Len(t, r.told()[0], 1, "what anybody may read") {
+				assert.Contains(t, r.told()[0][0].Found, "im:write")
 			}
 		})
-		assert.Contains(t, r.log.String(), "everybody may approve", "and the log")
+		for _, words := range []string{"everybody may approve", "SERVER_CANCEL", "ACCOUNT_SUMMARY_VIEW"} {
+			assert.Contains(t, r.log.String(), words, "the log has it")
+		}
 	})
 }
 

@@ -42,8 +42,8 @@ func (r *round) checks() []check {
 }
 
 // private are the checks that say who may approve, what the key may do, and what is wrong with the
-// policy: instructions for an attacker.
-var private = []string{"rights", "policy", "groups", "approvers"}
+// policy: instructions for an attacker. cutoff says that the key lacks a right.
+var private = []string{"rights", "policy", "groups", "approvers", "cutoff"}
 
 // Names returns the names of all checks.
 func Names() []string {

@@ -3,6 +3,7 @@ package checkup
 import (
 	"context"
 	"errors"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"cancel-server/internal/cancellation"
 )
 
 // slackSays is a Slack that answers every question alike.
@@ -46,6 +49,51 @@ func (s *slackSays) Groups(context.Context) ([]Group, error) {
 
 func (s *slackSays) Conversation(context.Context, string) (Conversation, error) {
 	return Conversation{Name: "ops", Member: true}, nil
+}
+
+// softLayerSays is a SoftLayer with servers in fra02, by id from 1 on, and with tags. Its key may only read them.
+type softLayerSays struct {
+	servers, tags int
+	name          string          // of the last tag; each other one has a name of its own
+	carriers      map[int64]int64 // how many things carry a tag: the servers from 1 on
+}
+
+func (*softLayerSays) Account(context.Context) (cancellation.Account, error) {
+	return cancellation.Account{ID: "1", Name: "Example"}, nil
+}
+
+func (*softLayerSays) Key(context.Context) (Key, error) {
+	return Key{Rights: []string{"HARDWARE_VIEW"}, AllHardware: true}, nil
+}
+
+func (*softLayerSays) Cutoff(context.Context, string) (string, error) {
+	return "", cancellation.ErrReadRefused
+}
+
+func (s *softLayerSays) Servers(_ context.Context, offset, limit int) (servers []cancellation.Server, total int, err error) {
+	for id := offset + 1; id <= min(offset+limit, s.servers); id++ {
+		servers = append(servers, cancellation.Server{ID: int64(id), Datacenter: "fra02"})
+	}
+	return servers, s.servers, nil
+}
+
+func (s *softLayerSays) Tags(_ context.Context, offset, limit int) (names map[int64]string, total int, err error) {
+	names = map[int64]string{}
+	for id := offset + 1; id <= min(offset+limit, s.tags); id++ {
+		names[int64(id)] = "tag-" + strconv.Itoa(id)
+		if id == s.tags {
+			names[int64(id)] = s.name
+		}
+	}
+	return names, s.tags, nil
+}
+
+func (s *softLayerSays) Tagged(_ context.Context, tag int64, offset, limit int) (servers []int64, total int, err error) {
+	carriers := s.carriers[tag]
+	for id := int64(offset) + 1; id <= min(int64(offset+limit), carriers); id++ {
+		servers = append(servers, id)
+	}
+	return servers, int(carriers), nil
 }
 
 // of returns the findings of one check.
