@@ -49,8 +49,8 @@ func readsAny(attributes ...cedar.String) func(ast.IsNode) bool {
 	}
 }
 
-// ProspectsIn answers like Prospects for one server, of which the id, the data center and the tags are
-// known. All else about it is open, also whether its cost can be read.
+// ProspectsIn answers like Prospects for one server, of which the id, the data center and, if TagsKnown, the tags
+// are known. All else about it is open, also whether its cost can be read.
 func (p *Policy) ProspectsIn(who Principal, s Server) Prospects {
 	return p.everyMembership(who, func(who Principal) Prospects {
 		return p.prospectsOf(who, s.outline(true)).or(p.prospectsOf(who, s.outline(false)))
@@ -107,6 +107,9 @@ func (s Server) outline(priced bool) cedar.Entity {
 	attributes := cedar.RecordMap{
 		"datacenter": cedar.String(s.Datacenter),
 		"tags":       stringSet(plainTags(s.Tags)),
+	}
+	if !s.TagsKnown {
+		attributes["tags"] = eval.Variable("tags")
 	}
 	for _, open := range []cedar.String{"hostname", "domain", "fqdn", "hourly"} {
 		attributes[open] = eval.Variable(open)

@@ -36,7 +36,7 @@ when { resource.hostname like "db-*" };
 permit (principal in Group::"S0ONE", action == Action::"approve", resource == Server::"7");
 `
 
-func TestProspectsInLeavesNameAndCostOpen(t *testing.T) {
+func TestProspectsInLeavesWhatIsUnreadOpen(t *testing.T) {
 	t.Parallel()
 	p := parse(t, byPlace)
 	in := func(datacenter string, tags ...string) authz.Server {
@@ -54,6 +54,9 @@ func TestProspectsInLeavesNameAndCostOpen(t *testing.T) {
 		"a tag forbids in every case":  {"S0OPS", in("dal13", "db"), authz.No, authz.No, authz.No},
 		"by its name, which is open":   {"S0DBA", in("fra02"), authz.No, authz.No, authz.Depends},
 		"for another server only":      {"S0ONE", in("fra02"), authz.No, authz.No, authz.No},
+		"by its tags, which are open":  {"S0LEADS", authz.Server{ID: 1, Datacenter: "fra02"}, authz.No, authz.No, authz.Depends},
+		"unless an open tag forbids":   {"S0OPS", authz.Server{ID: 1, Datacenter: "fra02"}, authz.Depends, authz.Depends, authz.No},
+		"whatever the open tags are":   {"S0ONE", authz.Server{ID: 1, Datacenter: "fra02"}, authz.No, authz.No, authz.No},
 		"for the server that is named": {"S0ONE", authz.Server{ID: 7, Datacenter: "fra02", TagsKnown: true}, authz.No, authz.No, authz.Depends},
 	} {
 		may := p.ProspectsIn(person("U0A", c.group), c.server)

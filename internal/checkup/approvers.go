@@ -35,24 +35,33 @@ func (r *round) approvers(ctx context.Context) []Finding {
 	if err != nil && len(policy.GroupIDs()) > 0 {
 		return []Finding{skip("Approvers: cannot tell who is in the policy's groups.")}
 	}
-	places, total, err := r.places(ctx, policy)
+	tags, _ := policy.Compared()
+	carried, err := r.tagged(ctx, tags)
+	if err != nil {
+		return []Finding{skip("Approvers: cannot tell, because the tags could not be read: %v.", because(err))}
+	}
+	places, total, err := r.places(ctx, policy, carried)
 	if err != nil {
 		return []Finding{skip("Approvers: cannot tell, because the servers could not be read: %v.", because(err))}
 	}
 	read, _ := r.crowd() // whoever could not be read is taken for a member of the team
 	people := kinds(policy, r.home(), listed, read)
 	var orphans []place
-	looked := 0
+	looked, untold := 0, 0
 	for _, p := range places {
 		looked += p.count
+		if !p.server.TagsKnown {
+			untold += p.count
+		}
 		if orphaned(policy, people, p) {
 			orphans = append(orphans, p)
 		}
 	}
-	return verdict(orphans, looked, total)
+	return verdict(orphans, looked, total, leftOpen+carried.missing(untold))
 }
 
-func verdict(orphans []place, looked, total int) []Finding {
+// verdict says which places are orphans, among how many servers, and what is left open about them.
+func verdict(orphans []place, looked, total int, leftOpen string) []Finding {
 	among := ""
 	if looked < total {
 		among = fmt.Sprintf(", of the first %d of %d", looked, total)
@@ -81,6 +90,9 @@ type place struct {
 // String names the data center and the tags.
 func (p place) String() string {
 	text := cmp.Or(p.server.Datacenter, "no known data center")
+	if !p.server.TagsKnown {
+		return text + " whatever their tags are"
+	}
 	if len(p.server.Tags) > 0 {
 		text += " with the tags " + strings.Join(p.server.Tags, ", ")
 	}
@@ -88,12 +100,8 @@ func (p place) String() string {
 }
 
 // places reads the servers that the key sees, up to mostServers. total is how many there are.
-func (r *round) places(ctx context.Context, policy *authz.Policy) (all []place, total int, err error) {
-	tags, servers := policy.Compared()
-	tagged, err := r.tagged(ctx, tags)
-	if err != nil {
-		return nil, 0, err
-	}
+func (r *round) places(ctx context.Context, policy *authz.Policy, carried carriers) (all []place, total int, err error) {
+	_, servers := policy.Compared()
 	known := map[string]int{}
 	for offset := 0; ; offset += pageRows {
 		var page []cancellation.Server
@@ -101,8 +109,9 @@ func (r *round) places(ctx context.Context, policy *authz.Policy) (all []place, 
 			return nil, 0, err
 		}
 		for _, s := range page {
-			of := authz.Server{ID: s.ID, Datacenter: s.Datacenter, Tags: tagged[s.ID], TagsKnown: true}
-			key := of.Datacenter + "\x00" + strings.Join(of.Tags, "\x00")
+			of := authz.Server{ID: s.ID, Datacenter: s.Datacenter}
+			of.Tags, of.TagsKnown = carried.by(s.ID)
+			key := fmt.Sprint(of.Datacenter, "\x00", of.TagsKnown, "\x00", strings.Join(of.Tags, "\x00"))
 			if slices.Contains(servers, s.ID) {
 				key += "\x00\x00" + strconv.FormatInt(s.ID, 10)
 			}
@@ -121,49 +130,83 @@ func (r *round) places(ctx context.Context, policy *authz.Policy) (all []place, 
 	return all, total, nil
 }
 
-// tagged reads which servers carry which of some tags, in lower case.
-func (r *round) tagged(ctx context.Context, tags []string) (map[int64][]string, error) {
-	carried := map[int64][]string{}
-	if len(tags) == 0 {
-		return carried, nil
+// carriers are the servers that carry some tags, as far as they were read.
+type carriers struct {
+	tags     map[int64][]string // by server, in lower case
+	unlisted bool               // there are more tags than were read
+	partly   []string           // tags on more things than were read
+}
+
+// by returns which of the tags a server carries, and whether all that was needed to tell was read.
+func (c carriers) by(server int64) (tags []string, known bool) {
+	tags = c.tags[server]
+	if c.unlisted || slices.ContainsFunc(c.partly, func(tag string) bool { return !slices.Contains(tags, tag) }) {
+		return nil, false
 	}
-	for offset := 0; offset < mostTags; offset += pageRows {
+	return tags, true
+}
+
+// missing says why the tags of some servers are left open.
+func (c carriers) missing(servers int) string {
+	switch {
+	case servers == 0:
+		return ""
+	case c.unlisted:
+		return fmt.Sprintf("; so are the tags of %s, because only the first %d tags were read", counted(servers, "server"), mostTags)
+	}
+	return fmt.Sprintf("; so are the tags of %s, because only the first %d things with the tag %s were read",
+		counted(servers, "server"), mostServers, strings.Join(c.partly, ", or "))
+}
+
+// tagged reads which servers carry which of some tags, in lower case.
+func (r *round) tagged(ctx context.Context, tags []string) (carriers, error) {
+	c := carriers{tags: map[int64][]string{}}
+	if len(tags) == 0 {
+		return c, nil
+	}
+	for offset := 0; ; offset += pageRows {
+		if c.unlisted = offset >= mostTags; c.unlisted {
+			break
+		}
 		names, total, err := r.SoftLayer.Tags(ctx, offset, pageRows)
 		if err != nil {
-			return nil, err
+			return carriers{}, err
 		}
 		for id, name := range names {
 			if name = strings.ToLower(name); !slices.Contains(tags, name) {
 				continue
 			}
-			if err := r.carriers(ctx, id, name, carried); err != nil {
-				return nil, err
+			if err := r.carriers(ctx, id, name, &c); err != nil {
+				return carriers{}, err
 			}
 		}
 		if len(names) == 0 || offset+pageRows >= total {
 			break
 		}
 	}
-	for id := range carried {
-		slices.Sort(carried[id])
-		carried[id] = slices.Compact(carried[id])
+	for id := range c.tags {
+		slices.Sort(c.tags[id])
+		c.tags[id] = slices.Compact(c.tags[id])
 	}
-	return carried, nil
+	slices.Sort(c.partly)
+	c.partly = slices.Compact(c.partly)
+	return c, nil
 }
 
-func (r *round) carriers(ctx context.Context, tag int64, name string, carried map[int64][]string) error {
+func (r *round) carriers(ctx context.Context, tag int64, name string, c *carriers) error {
 	for offset := 0; offset < mostServers; offset += pageRows {
 		servers, total, err := r.SoftLayer.Tagged(ctx, tag, offset, pageRows)
 		if err != nil {
 			return err
 		}
 		for _, id := range servers {
-			carried[id] = append(carried[id], name)
+			c.tags[id] = append(c.tags[id], name)
 		}
 		if offset+pageRows >= total {
-			break
+			return nil
 		}
 	}
+	c.partly = append(c.partly, name)
 	return nil
 }
 

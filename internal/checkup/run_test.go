@@ -3,6 +3,7 @@ package checkup
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"sync"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"cancel-server/internal/authz"
 	"cancel-server/internal/cancellation"
 )
 
@@ -165,4 +167,76 @@ func TestNextIsAboutTheFirstFailure(t *testing.T) {
 	assert.Equal(t, nothingToDo, Next([]Finding{ok("fine"), skip("who knows")}))
 	assert.True(t, Failed([]Finding{warned, failed}))
 	assert.False(t, Failed([]Finding{warned, skip("who knows")}))
+}
+
+// What lies beyond the first thousand tags, or things with a tag, was not read.
+func TestTagsThatWereNotReadAreLeftOpen(t *testing.T) {
+	t.Parallel()
+	const staging = `@id("ask") permit (principal, action == Action::"request", resource);
+@id("staging") permit (principal, action == Action::"approve", resource) when { resource.tags.contains("staging") };`
+	const nobody = `@id("ask") permit (principal, action == Action::"request", resource);
+@id("never") permit (principal, action == Action::"approve", resource) when { resource.datacenter == "dal13" && resource.tags.contains("staging") };`
+	const everybody = "Approvers: for each of %d servers that anybody may ask for, somebody could approve or nobody has to (" + leftOpen
+	for name, c := range map[string]struct {
+		policy    string
+		softLayer softLayerSays
+		level     Level
+		found     string
+	}{
+		"all is read": {
+			staging,
+			softLayerSays{servers: 3, tags: 1000, name: "staging", carriers: map[int64]int64{1000: 3}},
+			OK, fmt.Sprintf(everybody+").", 3),
+		},
+		"all is read, and one server is without": {
+			staging,
+			softLayerSays{servers: 3, tags: 1, name: "Staging", carriers: map[int64]int64{1: 2}},
+			Fail, "Nobody could approve servers in fra02 (1; " + leftOpen + ").",
+		},
+		"the tag is the first that was not read": {
+			staging,
+			softLayerSays{servers: 3, tags: 1001, name: "staging", carriers: map[int64]int64{1001: 3}},
+			OK, fmt.Sprintf(everybody+"; so are the tags of 3 servers, because only the first 1000 tags were read).", 3),
+		},
+		"a thousand carry it": {
+			staging,
+			softLayerSays{servers: 1000, tags: 1, name: "staging", carriers: map[int64]int64{1: 1000}},
+			OK, fmt.Sprintf(everybody+").", 1000),
+		},
+		"the tag is on more than were read": {
+			nobody,
+			softLayerSays{servers: 3, tags: 1, name: "staging", carriers: map[int64]int64{1: 1001}},
+			Fail, "Nobody could approve servers in fra02 with the tags staging (3; " + leftOpen + ").",
+		},
+		"no tag would help": {
+			nobody,
+			softLayerSays{servers: 3, tags: 1001, name: "staging"},
+			Fail, "Nobody could approve servers in fra02 whatever their tags are (3; " + leftOpen + "; so are the tags of 3 servers, because only the first 1000 tags were read).",
+		},
+	} {
+		policy, err := authz.Parse("policy.cedar", []byte(c.policy))
+		require.NoError(t, err)
+		all, settled := Run(t.Context(), Subject{
+			Slack: &slackSays{}, SoftLayer: &c.softLayer, Policy: func(string) (*authz.Policy, error) { return policy, nil },
+		})
+		<-settled
+		if found := of(all, "approvers"); assert.Len(t, found, 1, name) {
+			assert.Equal(t, c.found, found[0].Found, name)
+			assert.Equal(t, c.level, found[0].Level, name)
+		}
+	}
+}
+
+// A server that is not among the first thousand things with a tag may carry it all the same.
+func TestCarriersThatWereNotReadAreLeftOpen(t *testing.T) {
+	t.Parallel()
+	r := &round{Subject: Subject{SoftLayer: &softLayerSays{tags: 1, name: "staging", carriers: map[int64]int64{1: 1001}}}}
+	carried, err := r.tagged(t.Context(), []string{"staging"})
+	require.NoError(t, err)
+	tags, known := carried.by(1000)
+	assert.Equal(t, []string{"staging"}, tags)
+	assert.True(t, known)
+	_, known = carried.by(1001)
+	assert.False(t, known)
+	assert.Equal(t, "; so are the tags of 1 server, because only the first 1000 things with the tag staging were read", carried.missing(1))
 }
