@@ -231,8 +231,8 @@ func assemble(cfg config, v *vendors, policy *authz.Policy, journal *store.Store
 		})
 	}
 	b.monitor = checkup.NewMonitor(checkup.MonitorOptions{
-		Subject: b.subject(v), Grow: footprint.grow, Log: log, Announce: func(ctx context.Context, key string, problems []checkup.Finding) {
-			b.announce(ctx, announcer, writer, key, problems)
+		Subject: b.subject(v), Grow: footprint.grow, Log: log, Announce: func(ctx context.Context, word string, problems []checkup.Finding) {
+			b.announce(ctx, announcer, writer, word, problems)
 		},
 	})
 	b.showLive()

@@ -113,17 +113,17 @@ func (b *bot) subject(v *vendors) checkup.Subject {
 	return s
 }
 
-// announce posts once what the checks found, however many replicas have found it and however often they
-// start that day: what two of them post would be the same.
-func (b *bot) announce(ctx context.Context, announcer *slackui.Announcer, writer words.Writer, key string, problems []checkup.Finding) {
+// announce posts what the checks found, unless it is the last word in the channel, however many replicas have found
+// it and however often they start. The same is not posted twice a day; the next run tries again.
+func (b *bot) announce(ctx context.Context, announcer *slackui.Announcer, writer words.Writer, word string, problems []checkup.Finding) {
 	if b.cfg.escalation() == "" {
 		return
 	}
-	first, err := b.journal.First(ctx, "checks "+time.Now().UTC().Format(time.DateOnly)+" "+key)
+	says, err := b.journal.Say(ctx, "checks said", word)
 	if err != nil {
 		b.log.Warn("recording that the checks' problems are posted", "err", err)
 	}
-	if !first {
+	if !says {
 		return
 	}
 	var lines []string

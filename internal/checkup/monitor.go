@@ -20,9 +20,10 @@ const (
 // MonitorOptions are what a Monitor needs.
 type MonitorOptions struct {
 	Subject Subject
-	// Announce tells people of problems that two runs in a row have found, once for each key however
-	// many bots have found them. No problems: those that were announced are over.
-	Announce func(ctx context.Context, key string, problems []Finding)
+	// Announce is called with what two runs in a row have found, as often as they do. It tells people, unless word
+	// is the last word that they were told, however many bots have found it. word is the same for the same problems,
+	// and "" for none: those that were announced are over.
+	Announce func(ctx context.Context, word string, problems []Finding)
 	First    time.Duration // after which the checks are made first; 10 s if zero
 	// Grow is called before a run, which keeps more memory for a while, and what it returns after it. It may be nil.
 	Grow func() (settled func())
@@ -31,9 +32,8 @@ type MonitorOptions struct {
 
 // Monitor repeats the checks in a running bot.
 type Monitor struct {
-	o         MonitorOptions
-	found     atomic.Pointer[[]Finding]
-	announced string // what people were told last, "" for no problem
+	o     MonitorOptions
+	found atomic.Pointer[[]Finding]
 }
 
 // NewMonitor makes a Monitor for Run.
@@ -75,12 +75,10 @@ func (m *Monitor) look(ctx context.Context) (settled <-chan struct{}) {
 	}
 	before := m.found.Swap(&all)
 	m.log(before, all)
-	now := digest(public(all))
-	if before == nil || digest(public(*before)) != now || now == m.announced {
-		return settled
+	word := digest(public(all))
+	if before != nil && digest(public(*before)) == word {
+		m.o.Announce(ctx, word, public(all))
 	}
-	m.o.Announce(ctx, now+" after "+m.announced, public(all))
-	m.announced = now
 	return settled
 }
 

@@ -25,7 +25,8 @@ type repeated struct {
 
 	mu   sync.Mutex
 	all  [][]Finding
-	keys []string
+	last string // word
+	deaf bool   // nothing more is told now
 }
 
 // allScopes are those that are needed, im:write last.
@@ -38,10 +39,13 @@ func newRepeated(policyProblems *[]string) *repeated {
 			Slack: r.slack, PolicyProblems: func() []string { return *policyProblems },
 			Channels: []Channel{{"NOTIFY_CHANNEL", "C1"}},
 		},
-		Announce: func(_ context.Context, key string, problems []Finding) {
+		Announce: func(_ context.Context, word string, problems []Finding) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			r.all, r.keys = append(r.all, problems), append(r.keys, key)
+			if word == r.last || r.deaf {
+				return
+			}
+			r.all, r.last = append(r.all, problems), word
 		},
 		Log: slog.New(slog.NewTextHandler(&r.log, nil)),
 	})
@@ -93,7 +97,6 @@ func TestAProblemFoundTwiceIsAnnouncedOnce(t *testing.T) {
 			next()
 			assert.Len(t, r.told(), 2)
 			assert.Empty(t, r.told()[1], "it is over")
-			assert.NotEqual(t, r.keys[0], r.keys[1])
 		})
 		assert.Equal(t, 1, strings.Count(r.log.String(), "a check found a problem"), "the log names it once")
 	})
@@ -137,6 +140,31 @@ func TestWhatWouldInstructAnAttackerIsNotAnnounced(t *testing.T) {
 		for _, words := range []string{"everybody may approve", "SERVER_CANCEL", "ACCOUNT_SUMMARY_VIEW"} {
 			assert.Contains(t, r.log.String(), words, "the log has it")
 		}
+	})
+}
+
+// What could not be told is told when it can be, so that the last word is true.
+func TestWhatIsHeldBackIsAnnouncedLater(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var policy []string
+		r := newRepeated(&policy)
+		listens := func(does bool) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.deaf = !does
+		}
+		r.runs(t, func(next func()) {
+			listens(false)
+			r.slack.now(allScopes[:4], nil)
+			next()
+			next()
+			next()
+			assert.Empty(t, r.told())
+			listens(true)
+			next()
+			assert.Len(t, r.told(), 1)
+		})
 	})
 }
 

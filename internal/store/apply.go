@@ -269,10 +269,19 @@ func useKey(ctx context.Context, tx *tx, key string, now time.Time) error {
 	return nil
 }
 
-// First uses a key, and returns whether no process of the deployment has used it before. A key is
-// forgotten after a while, as those of commands and clicks are.
-func (s *Store) First(ctx context.Context, key string) (bool, error) {
-	first, err := change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (bool, error) {
+const lastSaidSQL = `select key from used_keys where key like $1 order by at desc limit 1`
+
+// Say makes word the last word on a topic of the deployment, and returns whether the caller has to post it: not if
+// it is the last word already, and not twice a day. A topic that nothing was said on for a month has the last word "".
+func (s *Store) Say(ctx context.Context, topic, word string) (bool, error) {
+	if last, err := lastSaid(ctx, s.read, topic); err != nil || last == word {
+		return false, err
+	}
+	said, err := change(ctx, s.committer, &write{}, func(ctx context.Context, tx *tx, now time.Time) (bool, error) {
+		if last, err := lastSaid(ctx, tx, topic); err != nil || last == word {
+			return false, err
+		}
+		key := topic + now.UTC().Format(saidOn) + word
 		used, err := keyUsed(ctx, tx, key)
 		if err != nil || used {
 			return false, err
@@ -282,7 +291,21 @@ func (s *Store) First(ctx context.Context, key string) (bool, error) {
 	if errors.Is(err, cancellation.ErrRepeated) {
 		return false, nil
 	}
-	return first, wrap("using a key", err)
+	return said, wrap("using a key", err)
+}
+
+// saidOn stands between the topic and the word of a key.
+const saidOn = " " + time.DateOnly + " "
+
+func lastSaid(ctx context.Context, from querier, topic string) (word string, err error) {
+	var key string
+	switch err := from.QueryRowContext(ctx, lastSaidSQL, topic+" %").Scan(&key); {
+	case errors.Is(err, sql.ErrNoRows):
+		return "", nil
+	case err != nil:
+		return "", fmt.Errorf("reading the last word on %s: %w", topic, err)
+	}
+	return key[min(len(key), len(topic)+len(saidOn)):], nil
 }
 
 // countEventSQL counts in the request's row, so that two writers of one history take

@@ -96,22 +96,39 @@ func TestInspectNamesWhatItCannotOpen(t *testing.T) {
 	assert.NotContains(t, err.Error(), "secret")
 }
 
-func TestAKeyIsFirstOnce(t *testing.T) {
+func TestTheLastWordIsSaidOnceADay(t *testing.T) {
 	onBoth(t, func(t *testing.T, o Options) {
 		one, two := open(t, o), open(t, o)
+		say := func(word string) bool {
+			t.Helper()
+			// What was said before was said a second ago: a key's time is a millisecond's.
+			_, err := one.write.ExecContext(t.Context(), `update used_keys set at = at - 1000`)
+			require.NoError(t, err)
+			said, err := two.Say(t.Context(), "checks said", word)
+			require.NoError(t, err)
+			return said
+		}
+		assert.False(t, say(""), "nothing was said that could be over")
 		stores := make(chan *Store, 2)
 		stores <- one
 		stores <- two
-		firsts := 0
-		for _, a := range atOnce(2, func() (bool, error) { s := <-stores; return s.First(t.Context(), "checks today") }) {
+		said := 0
+		for _, a := range atOnce(2, func() (bool, error) { s := <-stores; return s.Say(t.Context(), "checks said", "broken") }) {
 			require.NoError(t, a.err)
 			if a.got {
-				firsts++
+				said++
 			}
 		}
-		assert.Equal(t, 1, firsts)
-		first, err := one.First(t.Context(), "checks tomorrow")
+		assert.Equal(t, 1, said, "by one of several")
+		assert.False(t, say("broken"), "it is the last word")
+		assert.True(t, say(""), "it is over")
+		assert.False(t, say("broken"), "not twice a day")
+		assert.False(t, say(""), "which is the last word still")
+		_, err := one.write.ExecContext(t.Context(), `update used_keys set key = replace(key, substr(key, 13, 10), '2001-01-01')`)
 		require.NoError(t, err)
-		assert.True(t, first)
+		assert.True(t, say("broken"), "the next day, as it is not the last word")
+		assert.False(t, say("broken"))
+		assert.True(t, say("worse"))
+		assert.True(t, say(""))
 	})
 }
