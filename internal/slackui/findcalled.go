@@ -43,9 +43,7 @@ func (a *App) showFound(ctx context.Context, at displayedView, meta metadata, fi
 	if f.Failed = a.unseeing(looking, meta); f.Failed == "" { // others may have written the names
 		found := find(looking)
 		f.Card, f.Note, f.Offers = found.card, found.note, found.offers
-	}
-	for _, s := range f.Offers {
-		meta.Offered = append(meta.Offered, s.ID)
+		meta.Named = a.keepNames(looking, found.names)
 	}
 	f.Typed.Server = meta.with(f.Card).server()
 	a.show(ctx, at, meta, f)
@@ -67,7 +65,7 @@ func (a *App) findCalled(ctx context.Context, query string) match {
 		return match{note: a.unknown(ctx, query, found)}
 	}
 	if len(called) > 1 {
-		return match{note: words.SeveralCalled(query, called), offers: called}
+		return match{note: words.SeveralCalled(query, called), offers: called, names: []string{query}}
 	}
 	read, err := a.desk.Look(ctx, called[0].ID)
 	if err != nil {
@@ -136,6 +134,54 @@ type match struct {
 	card   *cancellation.Card
 	note   string
 	offers []cancellation.Server
+	names  []string // what a list begins with, as they were written: a list ticks no server of a name that several have
+}
+
+// keepNames stores the names that a list may begin with, and returns their digest; "" for none. Names that could not be
+// stored have a digest too, so that the list says that they are missing.
+func (a *App) keepNames(ctx context.Context, names []string) (digest string) {
+	if len(names) == 0 {
+		return ""
+	}
+	var d draft
+	var whole bool
+	if d.Names, whole = filledIn(names); !whole {
+		d.Notes = []string{words.NamesMissing}
+	}
+	digest, err := a.keepDraft(ctx, d)
+	if err != nil {
+		a.log.Warn("storing the names that a list begins with", "err", err)
+	}
+	return digest
+}
+
+// keptNames returns what a list begins with, and what is missing there.
+func (a *App) keptNames(ctx context.Context, digest string) (names [2]string, note string) {
+	if digest == "" {
+		return names, ""
+	}
+	d, err := a.draft(ctx, digest)
+	if err != nil {
+		a.log.Warn("reading the names that a list begins with", "err", err)
+		return names, words.NamesNotKept
+	}
+	return d.Names, strings.Join(d.Notes, " ")
+}
+
+// filledIn writes names into the two inputs of a list, as far as they fit. No input becomes so long that its end might
+// have been cut.
+func filledIn(names []string) (inputs [2]string, whole bool) {
+	at := 0
+	for _, name := range names {
+		if len(inputs[at])+len(name)+1 >= serverlist.MaxInput {
+			at++
+		}
+		if at == len(inputs) {
+			return inputs, false
+		}
+		inputs[at] += name + "\n"
+	}
+	return inputs, true
 }
 
 // showOffered shows the card of a server that was chosen by its button. It first removes the

@@ -52,13 +52,10 @@ func (a *App) several(i receive.Interaction) receive.After {
 			a.log.Warn("opening a list", "user", i.User, "view", at.id, "err", err)
 			return
 		}
+		begins, note := a.keptNames(ctx, meta.Named)
 		typed := read(*i.View, 0)
-		as := asked{Reason: typed.Reason, Content: typed.Content}
-		for _, id := range meta.Offered { // an alert may name several
-			as.Names[0] += strconv.FormatInt(id, 10) + "\n"
-		}
-		meta.Offered = nil
-		a.showList(ctx, at, meta.with(nil), as, "")
+		meta.Named = ""
+		a.showList(ctx, at, meta.with(nil), asked{Names: begins, Reason: typed.Reason, Content: typed.Content}, note)
 	}
 }
 

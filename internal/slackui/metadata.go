@@ -57,7 +57,7 @@ type metadata struct {
 	Unread      string              `json:"r,omitempty"` // digest of the list that is being read; the CardStore keeps what was typed
 	Ticked      []int64             `json:"k,omitempty"` // servers of the list whose boxes are ticked: they go
 	Unticked    []int64             `json:"x,omitempty"` // servers whose boxes the person left unticked, though the list names them
-	Offered     []int64             `json:"f,omitempty"` // servers that a message or a name may mean
+	Named       string              `json:"w,omitempty"` // digest of the names that a list begins with; the CardStore keeps them
 }
 
 func (m metadata) place() cancellation.Place {

@@ -1,12 +1,15 @@
 package slackui
 
 import (
+	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
 	"cancel-server/internal/slackui/slacktest"
 	"cancel-server/internal/slackui/words"
@@ -62,4 +65,87 @@ func TestAlertReadInPartOffersNoServer(t *testing.T) {
 	s.use(s.cast.User, MessageShortcut, &m)
 	view := s.waitFor(s.cast.User, "Not all names in this message were looked up.")
 	assert.NotContains(t, string(view.View), words.OfferAction, "the one that is meant may be among the others")
+}
+
+// goesOn presses "Several servers…" in a form that waits for a choice, and returns the list and what it begins with.
+func (s *stage) goesOn() (list fakeslack.View, begins []string) {
+	s.t.Helper()
+	view := s.waitFor(s.cast.User, "Choose the server that you mean.")
+	ack, err := s.slack.Act(s.t.Context(), fakeslack.Action{User: s.cast.User, View: view.ID, BlockID: "several", ActionID: words.SeveralAction})
+	require.NoError(s.t, err)
+	require.Empty(s.t, ack.Error)
+	list = s.waitFor(s.cast.User, "Which servers?")
+	slacktest.Walk(decoded(s.t, list.View), func(object map[string]any) {
+		if object["action_id"] == words.NamesAction {
+			text, _ := object["initial_value"].(string)
+			begins = append(begins, strings.Fields(text)...)
+		}
+	})
+	return list, begins
+}
+
+// sendsNames sends the list as it is.
+func (s *stage) sendsNames() {
+	s.t.Helper()
+	values := filled(db, dbName)
+	body := s.submit(s.cast.User, fakeslack.Values{words.ReasonBlock: values[words.ReasonBlock], words.ContentBlock: values[words.ContentBlock]})
+	require.Equal(s.t, "update", body["response_action"], body)
+}
+
+func TestNameOfSeveralServersTicksNone(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		command, alert string
+		begins         []string
+		review         string
+		ticked         int64
+	}{
+		"by a command": {"db-042", "", []string{"db-042"}, "Review: 0 of 1", 0},
+		"by an alert":  {"", "db-042 is down", []string{"db-042"}, "Review: 0 of 1", 0},
+		"next to a name of one": {
+			"", "db-042, " + webName + " and cache-7 are down", []string{webName, "db-042"}, "Review: 1 of 2", web,
+		},
+		"next to its full name": {"", dbName + " (db-042) is down", []string{dbName, "db-042"}, "Review: 1 of 2", db},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t, withLists)
+			s.changes(twin, func(server *cancellation.Server) { server.Tags = nil }) // nothing but the name tells them apart
+			if c.alert != "" {
+				m := s.alert(c.alert, "")
+				s.use(s.cast.User, MessageShortcut, &m)
+			} else {
+				s.command(s.cast.User, c.command)
+			}
+			_, begins := s.goesOn()
+			assert.Equal(t, c.begins, begins)
+			s.sendsNames()
+			review := s.waitFor(s.cast.User, c.review)
+			assert.Contains(t, slacktest.TextOf(review.View), "2 servers have this name.")
+			for _, server := range []int64{db, twin, web} {
+				assert.Equal(t, server == c.ticked, strings.Contains(string(review.View), fmt.Sprintf(`"value":"%d"`, server)), server)
+			}
+		})
+	}
+}
+
+func TestNamesOfAnAlertBeginAList(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, withLists)
+	m := s.alert(dbName+" and "+webName+" are down, see grafana.example.com", "")
+	s.use(s.cast.User, MessageShortcut, &m)
+	_, begins := s.goesOn()
+	assert.Equal(t, []string{dbName, webName}, begins)
+	s.sendsNames()
+	s.waitFor(s.cast.User, "Review: 2 of 2")
+}
+
+func TestListSaysThatNamesAreMissing(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, withLists)
+	s.app.sealer.cards = fullCardStore{s.app.sealer.cards}
+	s.command(s.cast.User, "db-042")
+	list, begins := s.goesOn()
+	assert.Empty(t, begins)
+	assert.Contains(t, slacktest.TextOf(list.View), words.NamesNotKept)
 }

@@ -46,7 +46,8 @@ func (a *App) mentioned(ctx context.Context, said string) match {
 	if len(names) == 0 && !more {
 		return match{note: words.NoneMentioned()}
 	}
-	known, full, whole := a.lookUp(ctx, names)
+	found, whole := a.lookUp(ctx, names)
+	known := found.servers
 	switch {
 	case !whole:
 		return match{note: words.MentionedUnread(known)}
@@ -57,14 +58,14 @@ func (a *App) mentioned(ctx context.Context, said string) match {
 	case len(known) == 0:
 		return match{note: words.NoneCalled(names)}
 	case len(known) > 1:
-		return match{note: words.SeveralMentioned(known), offers: known} // all that it names
+		return match{note: words.SeveralMentioned(known), offers: known, names: found.names} // all that it names
 	}
 	read, err := a.desk.Look(ctx, known[0].ID)
 	if err != nil {
 		a.log.Warn("reading the card of a server named in a message", "server", known[0].ID, "err", err)
 		return match{note: words.NameUnread(known[0].FQDN)}
 	}
-	if !full[read.Server.ID] && !read.ShortNameUnique {
+	if !found.full[read.Server.ID] && !read.ShortNameUnique {
 		return match{note: words.OthersMayBeCalled(read.Server.Hostname)}
 	}
 	return match{card: &read}
@@ -73,31 +74,45 @@ func (a *App) mentioned(ctx context.Context, said string) match {
 // maxMentioned is how many names of a message are looked up.
 const maxMentioned = 10
 
-// lookUp finds the servers that have these names, in the order of the names. full holds true for
-// each server that was named by more than its host name. whole reports that every name was
-// answered and that no matching server was left out.
-func (a *App) lookUp(ctx context.Context, names []string) (found []cancellation.Server, full map[int64]bool, whole bool) {
+// named is what names of a message mean.
+type named struct {
+	names   []string              // those that servers have
+	servers []cancellation.Server // in the order of the names
+	full    map[int64]bool        // the servers that were named by more than their host names
+}
+
+// lookUp finds the servers that have these names. whole reports that every name was answered and
+// that no matching server was left out.
+func (a *App) lookUp(ctx context.Context, names []string) (found named, whole bool) {
 	answers, failed := make([][]cancellation.Server, len(names)), make([]error, len(names))
 	var asking sync.WaitGroup
 	for n, name := range names {
 		asking.Go(func() { answers[n], failed[n] = a.byName.Search(ctx, cancellation.PlainName(name), maxNamed) })
 	}
 	asking.Wait()
-	full, whole = map[int64]bool{}, true
+	found.full, whole = map[int64]bool{}, true
 	for n, name := range names {
 		if failed[n] != nil {
 			a.log.Warn("looking up a server named in a message", "err", failed[n])
 		}
 		called, short := exact(answers[n], name)
 		whole = whole && failed[n] == nil && (len(called) > 0 || len(answers[n]) < maxNamed)
-		for _, s := range called {
-			full[s.ID] = full[s.ID] || !short
-			if !slices.ContainsFunc(found, func(other cancellation.Server) bool { return other.ID == s.ID }) {
-				found = append(found, s)
-			}
+		found.note(name, called, short)
+	}
+	return found, whole
+}
+
+// note notes the servers that have a name, each once.
+func (f *named) note(name string, called []cancellation.Server, short bool) {
+	if len(called) > 0 {
+		f.names = append(f.names, name)
+	}
+	for _, s := range called {
+		f.full[s.ID] = f.full[s.ID] || !short
+		if !slices.ContainsFunc(f.servers, func(other cancellation.Server) bool { return other.ID == s.ID }) {
+			f.servers = append(f.servers, s)
 		}
 	}
-	return found, full, whole
 }
 
 var (

@@ -71,6 +71,12 @@ func namesInput(id, label, typed, hint string) *slack.InputBlock {
 	return slack.NewInputBlock(id, plainText(label), plainText(hint), field)
 }
 
+// What is missing in a list that begins with names.
+const (
+	NamesMissing = "These are not all names: there are too many. Add those that are missing."
+	NamesNotKept = "The names could not be filled in. Write them here."
+)
+
 // Review is what the review shows.
 type Review struct {
 	Form   Form // the place, the freeze, the reason, the description, and a note
