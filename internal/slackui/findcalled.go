@@ -43,7 +43,7 @@ func (a *App) showFound(ctx context.Context, at displayedView, meta metadata, fi
 	if f.Failed = a.unseeing(looking, meta); f.Failed == "" { // others may have written the names
 		found := find(looking)
 		f.Card, f.Note, f.Offers = found.card, found.note, found.offers
-		meta.Named = a.keepNames(looking, found.names)
+		meta.Named = a.keepNames(looking, found.names, found.cut)
 	}
 	f.Typed.Server = meta.with(f.Card).server()
 	a.show(ctx, at, meta, f)
@@ -135,17 +135,19 @@ type match struct {
 	note   string
 	offers []cancellation.Server
 	names  []string // what a list begins with, as they were written: a list ticks no server of a name that several have
+	cut    bool     // there may be more names, which were not read
 }
 
-// keepNames stores the names that a list may begin with, and returns their digest; "" for none. Names that could not be
+// keepNames stores the names that a list may begin with, and returns their digest; "" for none. cut says that there may
+// be more. Names that could not be
 // stored have a digest too, so that the list says that they are missing.
-func (a *App) keepNames(ctx context.Context, names []string) (digest string) {
-	if len(names) == 0 {
+func (a *App) keepNames(ctx context.Context, names []string, cut bool) (digest string) {
+	if len(names) == 0 && !cut {
 		return ""
 	}
 	var d draft
 	var whole bool
-	if d.Names, whole = filledIn(names); !whole {
+	if d.Names, whole = filledIn(names); !whole || cut {
 		d.Notes = []string{words.NamesMissing}
 	}
 	digest, err := a.keepDraft(ctx, d)

@@ -11,6 +11,7 @@ import (
 
 	"cancel-server/internal/cancellation"
 	"cancel-server/internal/fakeslack"
+	"cancel-server/internal/slackui/receive"
 	"cancel-server/internal/slackui/slacktest"
 	"cancel-server/internal/slackui/words"
 )
@@ -138,6 +139,34 @@ func TestNamesOfAnAlertBeginAList(t *testing.T) {
 	assert.Equal(t, []string{dbName, webName}, begins)
 	s.sendsNames()
 	s.waitFor(s.cast.User, "Review: 2 of 2")
+}
+
+func TestLongAlertGoesOnInAList(t *testing.T) {
+	t.Parallel()
+	var many strings.Builder
+	for n := range 400 {
+		fmt.Fprintf(&many, " app-%03d.example.com", n)
+	}
+	for name, c := range map[string]struct {
+		text    string
+		names   int
+		missing bool
+	}{
+		"eleven names":                           {dbName + " " + webName + " 10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4 10.0.0.5 10.0.0.6 10.0.0.7 10.0.0.8 10.0.0.9", 11, false},
+		"more than both inputs hold":             {dbName + " " + webName + many.String(), 298, true},
+		"a message that was not read to its end": {dbName + " " + webName + strings.Repeat(" and", receive.MaxMessageText/4), 2, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t, withLists)
+			m := s.alert(c.text, "")
+			s.use(s.cast.User, MessageShortcut, &m)
+			list, begins := s.goesOn()
+			assert.Len(t, begins, c.names)
+			assert.Subset(t, begins, []string{dbName, webName})
+			assert.Equal(t, c.missing, strings.Contains(slacktest.TextOf(list.View), words.NamesMissing))
+		})
+	}
 }
 
 func TestListSaysThatNamesAreMissing(t *testing.T) {

@@ -42,17 +42,17 @@ func (a *App) shortcut(i receive.Interaction) receive.After {
 // mentioned reads the card of the one server that a message names, or returns why not. It
 // never picks among several.
 func (a *App) mentioned(ctx context.Context, said string) match {
-	names, more := candidates(said)
-	if len(names) == 0 && !more {
+	names, cut := candidates(said)
+	if len(names) == 0 && !cut {
 		return match{note: words.NoneMentioned()}
 	}
-	found, whole := a.lookUp(ctx, names)
+	found, whole := a.lookUp(ctx, names[:min(len(names), maxMentioned)])
 	known := found.servers
 	switch {
 	case !whole:
-		return match{note: words.MentionedUnread(known)}
-	case more: // the one found may not be the only one, nor the one that is meant
-		return match{note: words.TooManyMentioned(known)}
+		return match{note: words.MentionedUnread(known), names: names, cut: cut}
+	case cut || len(names) > maxMentioned: // the one found may not be the only one, nor the one that is meant
+		return match{note: words.TooManyMentioned(known), names: names, cut: cut}
 	case len(known) == 0 && len(names) == 1:
 		return match{note: a.unknown(ctx, names[0], nil)}
 	case len(known) == 0:
@@ -71,11 +71,11 @@ func (a *App) mentioned(ctx context.Context, said string) match {
 	return match{card: &read}
 }
 
-// maxMentioned is how many names of a message are looked up.
+// maxMentioned is how many names of a message are looked up. A list looks up all of them.
 const maxMentioned = 10
 
-// named is what names of a message mean.
-type named struct {
+// lookedUp is what names of a message mean.
+type lookedUp struct {
 	names   []string              // those that servers have
 	servers []cancellation.Server // in the order of the names
 	full    map[int64]bool        // the servers that were named by more than their host names
@@ -83,7 +83,7 @@ type named struct {
 
 // lookUp finds the servers that have these names. whole reports that every name was answered and
 // that no matching server was left out.
-func (a *App) lookUp(ctx context.Context, names []string) (found named, whole bool) {
+func (a *App) lookUp(ctx context.Context, names []string) (found lookedUp, whole bool) {
 	answers, failed := make([][]cancellation.Server, len(names)), make([]error, len(names))
 	var asking sync.WaitGroup
 	for n, name := range names {
@@ -103,7 +103,7 @@ func (a *App) lookUp(ctx context.Context, names []string) (found named, whole bo
 }
 
 // note notes the servers that have a name, each once.
-func (f *named) note(name string, called []cancellation.Server, short bool) {
+func (f *lookedUp) note(name string, called []cancellation.Server, short bool) {
 	if len(called) > 0 {
 		f.names = append(f.names, name)
 	}
@@ -129,9 +129,12 @@ var (
 
 // candidates returns what may be the name or the address of a server in a message: full names and
 // IPv4 addresses, then words that look like host names because a letter is next to a digit or a
-// dash; each kind in the message's order, and no more than are looked up. more reports that there
-// may be others.
-func candidates(said string) (names []string, more bool) {
+// dash; each kind in the message's order. cut reports that the message may go on. A word that it may
+// end within is no name: db-04 may be the beginning of db-042.
+func candidates(said string) (names []string, cut bool) {
+	if cut = len(said) >= receive.MaxMessageText; cut {
+		said = said[:strings.LastIndexAny(said, " \t\n")+1]
+	}
 	var sure, maybe []string
 	seen := map[string]bool{}
 	text := mentions.ReplaceAllString(said, " ")
@@ -154,8 +157,7 @@ func candidates(said string) (names []string, more bool) {
 			maybe = append(maybe, plain)
 		}
 	}
-	all := slices.Concat(sure, maybe)
-	return all[:min(len(all), maxMentioned)], len(all) > maxMentioned || len(said) >= receive.MaxMessageText
+	return slices.Concat(sure, maybe), cut
 }
 
 // goesOn reports whether a word was cut short, or means several servers, such as db-04… and

@@ -73,7 +73,7 @@ func namesInput(id, label, typed, hint string) *slack.InputBlock {
 
 // What is missing in a list that begins with names.
 const (
-	NamesMissing = "These are not all names: there are too many. Add those that are missing."
+	NamesMissing = "Some names may be missing here, because the text is too long. Add them."
 	NamesNotKept = "The names could not be filled in. Write them here."
 )
 
