@@ -141,7 +141,7 @@ func (a *App) Command(ctx context.Context, c receive.Command) (receive.Reply, re
 	}
 	e := entry{from: c, meta: placed(c)}
 	if isList(c.Text) {
-		e.as = &asked{Names: [2]string{c.Text}}
+		e.as, e.note = typedList(c.Text)
 	} else if query != "" {
 		e.looksUp = query
 		e.find = func(ctx context.Context) match { return a.findCalled(ctx, query) }

@@ -170,12 +170,37 @@ func (a *App) keptNames(ctx context.Context, digest string) (names [2]string, no
 	return d.Names, strings.Join(d.Notes, " ")
 }
 
+// typedList is the list that a command names. What is too long for one input goes into both, entry by entry. A table does
+// not: cut in two, its second part would have no header, and its cells would be read one by one.
+func typedList(text string) (as *asked, note string) {
+	if !cancellation.TooLong(text) {
+		return &asked{Names: [2]string{text}}, ""
+	}
+	list, err := serverlist.Parse(text + "\n") // the end of a line is the end of its last entry
+	inTable := func(e serverlist.Entry) bool { return len(e.Also) > 0 }
+	if err != nil || len(list.Headings) > 0 || slices.ContainsFunc(list.Entries, inTable) {
+		return &asked{}, words.PasteHere
+	}
+	var names []string
+	for _, e := range list.Entries {
+		names = append(names, e.Text)
+	}
+	for _, q := range list.Queries {
+		names = append(names, q.String())
+	}
+	inputs, whole := filledIn(names)
+	if !whole {
+		return &asked{}, words.PasteHere
+	}
+	return &asked{Names: inputs}, ""
+}
+
 // filledIn writes names into the two inputs of a list, as far as they fit. No input becomes so long that its end might
 // have been cut.
 func filledIn(names []string) (inputs [2]string, whole bool) {
 	at := 0
 	for _, name := range names {
-		if len(inputs[at])+len(name)+1 >= serverlist.MaxInput {
+		for at < len(inputs) && len(inputs[at])+len(name)+1 >= serverlist.MaxInput {
 			at++
 		}
 		if at == len(inputs) {

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -76,13 +77,19 @@ func (s *stage) goesOn() (list fakeslack.View, begins []string) {
 	require.NoError(s.t, err)
 	require.Empty(s.t, ack.Error)
 	list = s.waitFor(s.cast.User, "Which servers?")
-	slacktest.Walk(decoded(s.t, list.View), func(object map[string]any) {
+	return list, beginning(s.t, list)
+}
+
+// beginning returns the names that stand in a list.
+func beginning(t *testing.T, list fakeslack.View) (names []string) {
+	t.Helper()
+	slacktest.Walk(decoded(t, list.View), func(object map[string]any) {
 		if object["action_id"] == words.NamesAction {
 			text, _ := object["initial_value"].(string)
-			begins = append(begins, strings.Fields(text)...)
+			names = append(names, strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || r == ',' })...)
 		}
 	})
-	return list, begins
+	return names
 }
 
 // sendsNames sends the list as it is.
@@ -177,4 +184,38 @@ func TestListSaysThatNamesAreMissing(t *testing.T) {
 	list, begins := s.goesOn()
 	assert.Empty(t, begins)
 	assert.Contains(t, slacktest.TextOf(list.View), words.NamesNotKept)
+}
+
+func TestLongCommandIsNotCutInSilence(t *testing.T) {
+	t.Parallel()
+	names := func(count int) (all []string) {
+		for n := range count {
+			all = append(all, fmt.Sprintf("app-%03d.example.com", n))
+		}
+		return all
+	}
+	long := strings.Join(names(200), " ")
+	for name, c := range map[string]struct {
+		text   string
+		begins []string
+		note   bool
+	}{
+		"one input takes it":          {strings.Join(names(140), ", "), names(140), false},
+		"both inputs take it":         {long, names(200), false},
+		"with a query":                {"tag:old " + long, append(names(200), "tag:old"), false},
+		"with a wrong query":          {"tags:old " + long, nil, true},
+		"as a table":                  {"id,name\n1234567,db-042\n" + long, nil, true},
+		"a word longer than an input": {dbName + " " + strings.Repeat("a.", 2000) + "com", nil, true},
+		"more than both inputs":       {strings.Join(names(400), " "), nil, true},
+		"the same again and again":    {strings.Repeat(dbName+" "+webName+" ", 80), []string{dbName, webName}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t, withLists)
+			s.command(s.cast.User, c.text)
+			list := s.waitFor(s.cast.User, "Which servers?")
+			assert.Equal(t, c.begins, beginning(t, list))
+			assert.Equal(t, c.note, strings.Contains(slacktest.TextOf(list.View), words.PasteHere))
+		})
+	}
 }

@@ -130,6 +130,7 @@ type entry struct {
 	looksUp string                          // what the form says it is looking up; "" opens it with no server
 	find    func(ctx context.Context) match // which server the open form is to show; nil: none
 	as      *asked                          // what a list begins with; nil for one server
+	note    string                          // what is missing in that list; "" for nothing
 	typed   words.Typed                     // what the form with no server begins with
 
 	openings *openings // what is remembered and may open the form; nil for a click
@@ -171,7 +172,9 @@ func (a *App) openEntry(ctx context.Context, e entry) (at displayedView, problem
 	view := words.LookingUp(e.looksUp, sealed)
 	switch {
 	case e.as != nil:
-		view = words.ListForm(a.form(ctx, e.meta, words.Typed{Reason: e.as.Reason, Content: e.as.Content}), e.as.Names, sealed)
+		f := a.form(ctx, e.meta, words.Typed{Reason: e.as.Reason, Content: e.as.Content})
+		f.Note = e.note
+		view = words.ListForm(f, e.as.Names, sealed)
 	case e.looksUp == "":
 		view = a.words.Modal(a.form(ctx, e.meta, e.typed), sealed)
 	}

@@ -74,6 +74,7 @@ func namesInput(id, label, typed, hint string) *slack.InputBlock {
 // What is missing in a list that begins with names.
 const (
 	NamesMissing = "Some names may be missing here, because the text is too long. Add them."
+	PasteHere    = "What you typed is too long for one command. Paste it here: each field takes 3,000 characters."
 	NamesNotKept = "The names could not be filled in. Write them here."
 )
 
