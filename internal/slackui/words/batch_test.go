@@ -363,9 +363,9 @@ func TestReviewSaysWhichPodsShareARouter(t *testing.T) {
 func TestListSaysWhichServersAQueryShows(t *testing.T) {
 	t.Parallel()
 	for order, says := range map[serverlist.Order]string{
-		serverlist.ByEnd:     "Showing 50 of 63: those that are due to end first.",
-		serverlist.ByName:    "Showing 50 of 63: the first by name. End dates are read for 500 at most.",
-		serverlist.EndUnread: "Showing 50 of 63: the first by name. Their end dates could not be read.",
+		serverlist.ByEnd:     "Showing 50 of 63: those that are due to end first. Name others to look at them.",
+		serverlist.ByName:    "Showing 50 of 63: the first by name. End dates are read for 500 at most. Name others to look at them.",
+		serverlist.EndUnread: "Showing 50 of 63: the first by name. Their end dates could not be read. Name others to look at them.",
 	} {
 		notes := ListNotes(serverlist.List{}, serverlist.Resolved{Shown: 50, Of: 63, Order: order, Undecided: 51})
 		assert.Equal(t, []string{"⚠ For some servers nobody can tell yet whether you may ask for them. They are left out: edit the list in a minute to look again.", says}, notes)

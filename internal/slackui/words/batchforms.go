@@ -267,7 +267,7 @@ func ListNotes(l serverlist.List, found serverlist.Resolved) (notes []string) {
 	notes = append(notes, queryNotes(found)...)
 	// How many these are would say what there is to people who may not see it.
 	add(found.Undecided > 0, "⚠ For some servers nobody can tell yet whether you may ask for them. They are left out: edit the list in a minute to look again.")
-	add(found.Of > found.Shown, "Showing %d of %d: %s", found.Shown, found.Of, orderWords(found.Order))
+	add(found.Of > found.Shown, "Showing %d of %d: %s Name others to look at them.", found.Shown, found.Of, orderWords(found.Order))
 	return notes
 }
 
