@@ -59,6 +59,12 @@ func TestAuditorReadsWhoDidWhat(t *testing.T) {
 			}
 		})
 		w.stop()
+		t.Run("without a token, a key or a policy", func(t *testing.T) {
+			for _, args := range [][]string{{"show", w.ref(root.Shown)}, {"history", strconv.FormatInt(filed, 10)}, {"requests", "--all"}, {"report"}} {
+				code, said := w.in(t).ends(args, "SLACK_BOT_TOKEN=", "SLACK_APP_TOKEN=", "SLACK_SIGNING_SECRET=", "SOFTLAYER_API_KEY=", "POLICY_FILE=", "REQUEST_GROUPS=")
+				assert.Equal(t, exitDone, code, "%v needs the database only: %s", args, said)
+			}
+		})
 		t.Run("a server's requests, and who was refused", func(t *testing.T) {
 			w := w.in(t)
 			found := w.asked("history", strings.ToUpper(w.fqdn(declined)))

@@ -77,15 +77,13 @@ func reportVerb(ctx context.Context, args []string, stdout io.Writer) error {
 	if asked.closing {
 		return reportClosing(ctx, asked.as, stdout)
 	}
-	journal, err := openBeside(ctx)
-	if err != nil {
-		return err
-	}
-	sums, err := readReport(ctx, journal, asked)
-	if err == nil {
-		err = printReport(stdout, sums, journal.Binding(), asked.as)
-	}
-	return errors.Join(err, journal.Close())
+	return withRecords(ctx, stdout, func(records *store.Store, out *bufio.Writer) error {
+		sums, err := readReport(ctx, records, asked)
+		if err != nil {
+			return err
+		}
+		return printReport(out, sums, records.Binding(), asked.as)
+	})
 }
 
 func parseReport(args []string) (asked reportAsked, err error) {

@@ -25,19 +25,22 @@ const maxListed = 1000
 
 // openBeside opens the database alongside bot serve. It connects to no vendor, since one may be
 // down.
-func openBeside(ctx context.Context) (*store.Store, error) { return openIn(ctx, store.Beside) }
-
-func openIn(ctx context.Context, mode store.Mode) (*store.Store, error) {
+func openBeside(ctx context.Context) (*store.Store, error) {
 	cfg, err := loadBeside()
 	if err != nil {
 		return nil, err
 	}
-	return openDatabase(ctx, cfg, store.Options{Mode: mode})
+	return openDatabase(ctx, cfg, store.Options{Mode: store.Beside})
 }
 
-// withRecords opens the database for reading alone, and hands it to do with what people read.
+// withRecords opens the database for reading alone, and hands it to do with what people read. An auditor has no token:
+// it needs no other setting.
 func withRecords(ctx context.Context, stdout io.Writer, do func(records *store.Store, out *bufio.Writer) error) error {
-	records, err := openIn(ctx, store.Read)
+	cfg, err := loadDatabase()
+	if err != nil {
+		return err
+	}
+	records, err := openDatabase(ctx, cfg, store.Options{Mode: store.Read})
 	if err != nil {
 		return err
 	}
