@@ -22,7 +22,7 @@ type MonitorOptions struct {
 	Subject Subject
 	// Announce is called with what two runs in a row have found, as often as they do. It tells people, unless word
 	// is the last word that they were told, however many bots have found it. word is the same for the same problems,
-	// and "" for none: those that were announced are over.
+	// and "" if there are none: those that were announced are over.
 	Announce func(ctx context.Context, word string, problems []Finding)
 	First    time.Duration // after which the checks are made first; 10 s if zero
 	// Grow is called before a run, which keeps more memory for a while, and what it returns after it. It may be nil.
